@@ -1,0 +1,5 @@
+"""In-loop deblocking (place holder)."""
+
+
+def deblock(planes, symbols, steps):
+    return planes

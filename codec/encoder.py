@@ -1,0 +1,278 @@
+"""The encoder of a session: frames in, packets out, each frame's at once.
+
+Structure: a key frame at the start and at scene cuts; every `period` frames a long-term reference (predicted
+from the one before, finer, its losses weighed in its decisions, its motion carried twice); between them plain
+frames that choose per position between the last picture and the long-term reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from t4vcodec.codec.concealment import motion_to_last
+from t4vcodec.codec.contexts import KEY_FRAME, LONG_FRAME, PLAIN_FRAME
+from t4vcodec.codec.expectation import Expectation
+from t4vcodec.codec.frame_coder import Source, Workers, choose_levels, copies_of, decide, key_symbols, propose
+from t4vcodec.codec.models import load_tables
+from t4vcodec.codec.packets import MAX_PAYLOAD, FrameHeader, Packet, count_bits, serialise
+from t4vcodec.codec.picture import Picture
+from t4vcodec.codec.rate_control import FINER, RateControl
+from t4vcodec.codec.reconstruct import base_steps, predict_frame, quality_step, reconstruct
+from t4vcodec.codec.setup import Setup
+from t4vcodec.codec.symbols import INTRA, LAST, LONG, FrameSymbols
+from t4vcodec.errors import T4VError
+from t4vcodec.media.frames import Frame
+
+TRANSPORT_HEADER = 40  # bytes of IP, UDP and RTP, counted in the rate
+PERIOD = 16
+DEFAULT_RESILIENCE = 0.3
+STARVED = 0.022  # bits a pixel below which frames are coded at half size
+
+
+class EncoderError(T4VError):
+    """Options or frames that an encoder can not take."""
+
+
+@dataclass(frozen=True)
+class FrameStats:
+    """What a frame took. bits: ideal bits by part (types, motion, luma, chroma, copies, headers)."""
+
+    number: int
+    frame_class: int
+    quality: int
+    packets: int
+    bytes: int
+    bits: dict[str, float]
+
+
+class Encoder:
+    """Encode one session; give either `kbps` or `quality`.
+
+    kbps: target of everything sent, 40 bytes of transport headers a packet included; may be set at any time.
+    quality: constant quality index of plain frames, 0 (fine) to 63. resilience: the nominal loss that frames
+    are made for, 0 to 0.5; the true one is never told. threads: of the encoder's own work; the packets do not
+    depend on it. Raises EncoderError.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        *,
+        kbps: float | None = None,
+        quality: int | None = None,
+        resilience: float = DEFAULT_RESILIENCE,
+        threads: int = 2,
+    ) -> None:
+        if (kbps is None) == (quality is None):
+            raise EncoderError("give either a rate (kbps) or a quality, not both and not neither")
+        if kbps is not None and not 1 <= kbps <= 1e6:
+            raise EncoderError(f"a rate of {kbps} kbit/s is out of range: 1 to 1,000,000")
+        if quality is not None and not (isinstance(quality, int) and 0 <= quality <= 63):
+            raise EncoderError(f"quality {quality} is out of range: a whole number from 0 (fine) to 63 (coarse)")
+        if not 0 <= resilience <= 0.5:
+            raise EncoderError(f"resilience {resilience} is out of range: 0 to 0.5")
+        self.setup = setup
+        self.resilience = resilience
+        self._tables = load_tables(setup.model)
+        self._quality = quality
+        self._rate = None if kbps is None else RateControl(self._frame_bits(kbps), self._period)
+        self._workers = Workers(threads)
+        self._half = kbps is not None and self._frame_bits(kbps) < STARVED * setup.width * setup.height
+        self._number = -1
+        self._last: Picture | None = None
+        self._long: Picture | None = None
+        self._long_number = 0
+        self._hints: np.ndarray | None = None
+        self._long_hints: np.ndarray | None = None
+        self._expectation: Expectation | None = None
+        self._frame_bytes: dict[int, float] = {}
+        self.stats: FrameStats | None = None
+
+    @property
+    def _period(self) -> int:
+        return PERIOD if self.resilience > 0 else 1 << 30
+
+    def _frame_bits(self, kbps: float) -> float:
+        return float(kbps * 1000 / self.setup.fps)
+
+    @property
+    def kbps(self) -> float | None:
+        return None if self._rate is None else float(self._rate.bits_per_frame * self.setup.fps / 1000)
+
+    @kbps.setter
+    def kbps(self, value: float) -> None:
+        if self._rate is None:
+            raise EncoderError("this encoder was made for a constant quality; it has no rate")
+        if not 1 <= value <= 1e6:
+            raise EncoderError(f"a rate of {value} kbit/s is out of range: 1 to 1,000,000")
+        self._rate.bits_per_frame = self._frame_bits(value)
+
+    @property
+    def reconstruction(self) -> Picture:
+        """The picture that a receiver of everything has of the frame pushed last."""
+        return self._last
+
+    def push(self, frame: Frame) -> list[Packet]:
+        """The packets of the next frame, in sending order. Raises EncoderError on a frame of another size."""
+        s = self.setup
+        if (frame.width, frame.height) != (s.width, s.height):
+            raise EncoderError(f"a frame of {frame.width}x{frame.height} in a session of {s.width}x{s.height}")
+        picture = Picture.from_frame(frame, *s.grid(False).size)
+        if self._half:
+            picture = picture.halved(*s.grid(True).size)
+        with torch.no_grad():
+            return self._code(Source.of(picture))
+
+    def _code(self, source: Source) -> list[Packet]:
+        self._number += 1
+        frame_class = self._frame_class()
+        if frame_class == KEY_FRAME and self._rate is not None and self._last is None:
+            self._rate.first_key(source.luma8.size, source.activity)
+        quality = self._choose_quality(frame_class)
+        proposal = None
+        if frame_class != KEY_FRAME:
+            proposal = self._propose(source, frame_class, quality)
+            if proposal.is_cut(source):
+                frame_class, proposal = KEY_FRAME, None
+                quality = self._choose_quality(frame_class)
+        count = self._packet_count(frame_class)
+        while True:
+            header = self._header(frame_class, quality, count)
+            symbols, copies, picture, packets = self._attempt(source, proposal, header)
+            largest = max(len(p) for p in packets)
+            if largest <= MAX_PAYLOAD:
+                break
+            most = self.setup.grid(self._half).most_packets
+            if count < most:
+                count = min(max(count + 1, -(-count * largest // (MAX_PAYLOAD - 60))), most)
+            elif quality < 63:
+                quality = min(quality + 6, 63)
+            else:
+                raise EncoderError(f"frame {self._number} does not fit {most} packets at the coarsest quality")
+        self._after(source, symbols, copies, picture, header, packets)
+        return packets
+
+    def _frame_class(self) -> int:
+        if self._last is None:
+            return KEY_FRAME
+        return LONG_FRAME if self._number - self._long_number >= self._period else PLAIN_FRAME
+
+    def _choose_quality(self, frame_class: int) -> int:
+        if self._rate is not None:
+            return self._rate.choose(frame_class)
+        return max(self._quality - FINER[frame_class], 0)
+
+    @property
+    def _distance(self) -> int:
+        """Frames back to the long-term reference; without such frames the last picture stands in."""
+        d = self._number - self._long_number
+        return d if d < 32 else 1
+
+    def _header(self, frame_class: int, quality: int, count: int) -> FrameHeader:
+        return FrameHeader(
+            number=self._number & 0xFFFF,
+            count=count,
+            quality=quality,
+            distance=0 if frame_class == KEY_FRAME else self._distance,
+            long=frame_class != PLAIN_FRAME,
+            copies=frame_class != PLAIN_FRAME and self.resilience > 0 and count > 1,
+            half=self._half,
+        )
+
+    def _packet_count(self, frame_class: int) -> int:
+        most = self.setup.grid(self._half).most_packets
+        if frame_class in self._frame_bytes:
+            expected = self._frame_bytes[frame_class]
+        elif self._rate is not None:
+            expected = self._rate.expected(frame_class, self._rate.level or 0.0) / 8
+        else:
+            expected = 2000.0
+        if self.resilience == 0:
+            count = -(-int(expected * 1.12) // MAX_PAYLOAD)
+        else:
+            least = 8 if frame_class == KEY_FRAME else 4 if frame_class == LONG_FRAME else 2
+            count = max(round(expected / 800), least)
+        return int(min(max(count, 1), most))
+
+    def _references(self, frame_class: int) -> dict[int, Picture]:
+        if frame_class == LONG_FRAME:
+            return {LONG: self._long}
+        if self._distance == 1:
+            return {LAST: self._last}
+        return {LAST: self._last, LONG: self._long}
+
+    def _propose(self, source: Source, frame_class: int, quality: int):
+        p = self._hints.shape[0]
+        zero = np.zeros((1, p, 2), np.int64)
+        hints = {
+            LAST: self._hints[None] if self._hints is not None else zero,
+            LONG: np.stack([self._long_hints, self._hints * min(self._distance, 4)]),
+        }
+        return propose(
+            source, self._references(frame_class), hints, quality_step(quality), self._workers
+        )
+
+    def _attempt(
+        self, source: Source, proposal, header: FrameHeader
+    ) -> tuple[FrameSymbols, FrameSymbols | None, Picture, list[Packet]]:
+        packets = header.map(self.setup)
+        frame_class, quality = header.frame_class, header.quality
+        columns, rows = packets.columns, packets.rows
+        if header.key:
+            symbols = key_symbols(columns, rows)
+            last = long = None
+        else:
+            last, long = self._last, self._long if header.distance > 1 or header.long else self._last
+            hurt = self._expectation.hurt(frame_class)
+            symbols = decide(
+                source, proposal, last, long, frame_class, quality, header.distance, packets, self._tables,
+                hurt, 1, self._workers,
+            )
+        base = base_steps(symbols, quality)
+        prediction = predict_frame(symbols, last, long, base)
+        choose_levels(
+            source, symbols, prediction, False, frame_class, quality, packets, self._tables, self._workers
+        )
+        picture = reconstruct(symbols, prediction.with_intra_steps(symbols), self._tables)
+        copies = None
+        if header.copies:
+            copies = copies_of(source, symbols, frame_class, quality, packets, self._tables, self._workers)
+        out = serialise(header, symbols, copies, packets, self._tables, self.setup.salt)
+        return symbols, copies, picture, out
+
+    def _after(
+        self, source: Source, symbols: FrameSymbols, copies: FrameSymbols | None, picture: Picture,
+        header: FrameHeader, packets: Sequence[Packet],
+    ) -> None:
+        frame_class = header.frame_class
+        size = sum(len(p) + TRANSPORT_HEADER for p in packets)
+        payload = sum(len(p) for p in packets)
+        if self._expectation is None or header.key:
+            self._expectation = Expectation(self.resilience, symbols.rows, symbols.columns)
+        self._expectation.update(header, symbols, copies, picture, self._last, self._tables)
+        old = self._frame_bytes.get(frame_class, payload)
+        self._frame_bytes[frame_class] = 0.6 * old + 0.4 * payload
+        if self._rate is not None:
+            self._rate.update(frame_class, header.quality, size * 8)
+        motion = motion_to_last(symbols, header.distance)
+        self._hints = motion[:, 0, :].astype(np.int64)
+        long_vectors = np.where(
+            (symbols.reference == LONG)[:, None], symbols.vectors[:, 0, :], motion[:, 0, :] * self._distance
+        )
+        self._long_hints = np.clip(long_vectors, -1000, 1000).astype(np.int64)
+        self._last = picture
+        if header.long:
+            self._long, self._long_number = picture, self._number
+            self._long_hints = np.zeros_like(self._hints)
+        own, extra = count_bits(header, symbols, copies, header.map(self.setup), self._tables)
+        bits = dict(zip(("types", "motion", "luma", "chroma"), map(float, own)))
+        bits.update(copies=extra, headers=8.0 * (size - payload + 8 * len(packets)))
+        self.stats = FrameStats(self._number, frame_class, header.quality, len(packets), size, bits)
+
+
+__all__ = ["DEFAULT_RESILIENCE", "INTRA", "Encoder", "EncoderError", "Fraction", "FrameStats", "replace"]

@@ -1,0 +1,95 @@
+"""What of a frame is there when packets are missing: one code for the wire and for training.
+
+`assemble` puts the packets that arrived into a frame; `PacketErasure` erases packets from a whole frame by the
+same map. Losing packets and erasing them give the same symbols, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from t4vcodec.codec.packet_map import PacketMap
+from t4vcodec.codec.packets import PacketSymbols
+from t4vcodec.codec.symbols import LOST, FrameSymbols
+
+
+@dataclass(frozen=True, eq=False)
+class Received:
+    """A frame as it arrived. symbols: the positions that came in full, or as a copy; LOST elsewhere.
+
+    coarse: (P,) bool, which of them are copies only.
+    """
+
+    symbols: FrameSymbols
+    coarse: np.ndarray
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Received)
+            and self.symbols == other.symbols
+            and np.array_equal(self.coarse, other.coarse)
+        )
+
+    __hash__ = None
+
+
+def assemble(columns: int, rows: int, packets: Iterable[PacketSymbols]) -> Received:
+    """Order of the packets does not matter; what came in full wins over its copy."""
+    symbols = FrameSymbols.lost(columns, rows)
+    coarse = np.zeros(columns * rows, bool)
+    packets = list(packets)
+    for p in packets:
+        if p.copied_positions.size:
+            for mine, theirs in zip(symbols.arrays, p.copied):
+                mine[p.copied_positions] = theirs
+            coarse[p.copied_positions] = True
+    for p in packets:
+        for mine, theirs in zip(symbols.arrays, p.own):
+            mine[p.positions] = theirs
+        coarse[p.positions] = False
+    return Received(symbols, coarse)
+
+
+class PacketErasure:
+    """Erases packets from frames of symbols: the layer between encoder and decoder in training.
+
+    loss: probability that a packet is erased. seed: of the draws.
+    """
+
+    def __init__(self, loss: float, seed: int = 0) -> None:
+        if not 0 <= loss <= 1:
+            raise ValueError(f"loss must be from 0 to 1, got {loss}")
+        self.loss = loss
+        self._random = np.random.Generator(np.random.PCG64(seed))
+
+    def draw(self, count: int) -> np.ndarray:
+        """(count,) bool, which packets of the next frame are lost."""
+        return self._random.random(count) < self.loss
+
+    @staticmethod
+    def erase(
+        symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap, lost: Sequence[bool]
+    ) -> Received:
+        """What is left of a frame when the packets `lost` (count,) do not arrive."""
+        lost = np.asarray(lost, bool)
+        if lost.shape != (packets.count,):
+            raise ValueError(f"lost: expected shape ({packets.count},), got {lost.shape}")
+        out = FrameSymbols.lost(packets.columns, packets.rows)
+        gone = lost[packets.packet]
+        out.take(symbols, np.flatnonzero(~gone))
+        coarse = np.zeros(gone.size, bool)
+        if copies is not None:
+            # The copy of packet i travels in packet i - 1.
+            carrier_lost = np.roll(lost, 1)[packets.packet]
+            coarse = gone & ~carrier_lost
+            out.take(copies, np.flatnonzero(coarse))
+        return Received(out, coarse)
+
+    def __call__(self, symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap) -> Received:
+        return self.erase(symbols, copies, packets, self.draw(packets.count))
+
+
+__all__ = ["LOST", "PacketErasure", "Received", "assemble"]

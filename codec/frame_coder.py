@@ -1,0 +1,272 @@
+"""One frame through the encoder: search, decide, predict, choose levels, reconstruct.
+
+Nothing here knows of sessions, rates or packets' bytes; see `encoder.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from t4vcodec.codec.contexts import PLAIN_FRAME
+from t4vcodec.codec.decide import decide_packet
+from t4vcodec.codec.motion import search_rows
+from t4vcodec.codec.packet_map import PacketMap
+from t4vcodec.codec.picture import Picture
+from t4vcodec.codec.rdo import code_packet
+from t4vcodec.codec.reconstruct import (
+    AQ_CENTRE,
+    AQ_STRENGTH,
+    INTRA_DC_SCALE,
+    INTRA_SCALE,
+    Prediction,
+    base_steps,
+    copy_quality,
+    motion_fields,
+    predict_frame,
+    quality_step,
+)
+from t4vcodec.codec.symbols import INTRA, LAST, LONG, FrameSymbols
+from t4vcodec.codec.tables import Tables
+
+LAMBDA = 0.2
+CHROMA_WEIGHT = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A frame to be coded: its picture and what the decisions read of it.
+
+    y, u, v: float32 arrays. luma8: uint8. octaves: (P,) float32, log2 of the adaptive step's factor.
+    """
+
+    picture: Picture
+    y: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    luma8: np.ndarray
+    octaves: np.ndarray
+
+    @classmethod
+    def of(cls, picture: Picture) -> Source:
+        y, u, v = (p.numpy() for p in (picture.y, picture.u, picture.v))
+        rows, columns = y.shape[0] // 16, y.shape[1] // 16
+        blocks = y.reshape(rows, 16, columns, 16).transpose(0, 2, 1, 3).reshape(rows * columns, 256)
+        octaves = np.clip(
+            AQ_STRENGTH * (np.log2(blocks.var(1) * 256 + 1) - AQ_CENTRE) / 6, -1, 1
+        ).astype(np.float32)
+        return cls(picture, y, u, v, picture.luma8, octaves)
+
+    @property
+    def activity(self) -> float:
+        """Mean |horizontal and vertical difference| of the luma."""
+        return float(np.abs(np.diff(self.y, axis=0)).mean() + np.abs(np.diff(self.y, axis=1)).mean())
+
+    @property
+    def planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.y, self.u, self.v
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """Vectors the search found: vectors16 (2, P, 2), vectors8 (2, P, 4, 2), costs (2, P, 5), by reference."""
+
+    vectors16: np.ndarray
+    vectors8: np.ndarray
+    costs: np.ndarray
+
+    def is_cut(self, source: Source) -> bool:
+        """Whether most of the frame is better described by block means than by any motion: a scene cut."""
+        flat = np.abs(source.y - block_means(source.y)).reshape(source.y.shape[0] // 16, 16, -1, 16).sum((1, 3))
+        matched = self.costs[:, :, 0].min(0)
+        active = flat.ravel() > 256 * 3
+        return bool(active.any() and (matched[active] > 0.9 * flat.ravel()[active]).mean() > 0.7)
+
+
+def block_means(y: np.ndarray) -> np.ndarray:
+    """(H, W) with every 16x16 block replaced by its mean."""
+    h, w = y.shape
+    means = y.reshape(h // 16, 16, w // 16, 16).mean((1, 3))
+    return means.repeat(16, 0).repeat(16, 1)
+
+
+class Workers:
+    """Runs independent kernels (they hold no interpreter lock) on a few threads; results keep their order."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def map(self, function: Callable, items: Sequence) -> list:
+        if self._pool is None or len(items) < 2:
+            return [function(i) for i in items]
+        return list(self._pool.map(function, items))
+
+
+def propose(
+    source: Source,
+    references: dict[int, Picture],
+    hints: dict[int, np.ndarray],
+    step: float,
+    workers: Workers,
+) -> Proposal:
+    """Search every reference; `hints` are (K, P, 2) vectors by reference."""
+    rows, columns = source.y.shape[0] // 16, source.y.shape[1] // 16
+    p = rows * columns
+    v16 = np.zeros((2, p, 2), np.int16)
+    v8 = np.zeros((2, p, 4, 2), np.int16)
+    costs = np.full((2, p, 5), 1e30, np.float32)
+    lam = 0.35 * step
+    half = rows // 2
+    # Two bands of rows whatever the number of threads: the result must not depend on it.
+    bands = [(0, half), (half, rows)] if half else [(0, rows)]
+    jobs = [(r, a, b) for r in references for a, b in bands]
+
+    def job(item: tuple[int, int, int]) -> None:
+        r, a, b = item
+        search_rows(source.luma8, references[r].luma_phases8, a, b, hints[r], lam, v16[r], v8[r], costs[r])
+
+    for r in references:
+        _ = references[r].luma_phases8  # made once, outside the threads
+    workers.map(job, jobs)
+    return Proposal(v16, v8, costs)
+
+
+def _field(proposal: Proposal, references: Sequence[int], rows: int, columns: int, step: float) -> FrameSymbols:
+    """The motion to assume for neighbours before anything is decided: the search's best per position."""
+    guess = FrameSymbols.lost(columns, rows)
+    whole = proposal.costs[:, :, 0]
+    split = proposal.costs[:, :, 1:].sum(2) + 0.35 * step * 12
+    best = np.minimum(whole, split)
+    ref = best.argmin(0) if len(references) > 1 else np.full(rows * columns, references[0])
+    at = np.arange(rows * columns)
+    is_split = split[ref, at] < whole[ref, at]
+    guess.kind[:] = 0
+    guess.reference[:] = ref
+    guess.vectors[:] = np.where(
+        is_split[:, None, None], proposal.vectors8[ref, at], proposal.vectors16[ref, at][:, None, :]
+    )
+    return guess
+
+
+def decide(
+    source: Source,
+    proposal: Proposal,
+    last: Picture,
+    long: Picture,
+    frame_class: int,
+    quality: int,
+    distance: int,
+    packets: PacketMap,
+    tables: Tables,
+    hurt: np.ndarray,
+    passes: int,
+    workers: Workers,
+) -> FrameSymbols:
+    """Kinds, references and vectors of an inter frame; `transform` is only a guess so far."""
+    rows, columns = packets.rows, packets.columns
+    step = quality_step(quality)
+    steps = (step * np.exp2(source.octaves)).astype(np.float32)
+    lambdas = (LAMBDA * steps * steps).astype(np.float32)
+    references = [LAST] if frame_class == PLAIN_FRAME and distance == 1 else [LAST, LONG]
+    if frame_class != PLAIN_FRAME:
+        references = [LONG]
+    field = _field(proposal, references, rows, columns, step)
+    row, cost = tables.row, tables.cost
+    last8, long8 = last.luma_phases8, long.luma_phases8
+    for _ in range(passes):
+        vectors, reference, usable = motion_fields(field)
+        symbols = FrameSymbols.lost(columns, rows)
+        arrays = symbols.arrays
+
+        def job(order: np.ndarray, arrays=arrays, vectors=vectors, reference=reference, usable=usable) -> None:
+            work = (
+                np.empty((16, 16), np.float32),
+                np.empty((16, 16), np.float32),
+                np.empty((16, 16), np.float32),
+                np.empty((16, 16), np.float32),
+                np.empty(64, np.float32),
+            )
+            decide_packet(
+                order, packets.near, (row, cost), arrays, frame_class, quality, distance, source.y, last8, long8,
+                vectors, reference, usable, proposal.vectors16, proposal.vectors8, steps, lambdas, hurt, work,
+            )
+
+        workers.map(job, packets.order)
+        field = symbols
+    return field
+
+
+def choose_levels(
+    source: Source,
+    symbols: FrameSymbols,
+    prediction: Prediction,
+    copy: bool,
+    frame_class: int,
+    quality: int,
+    packets: PacketMap,
+    tables: Tables,
+    workers: Workers,
+) -> None:
+    """Fill in transforms, steps, modes and levels of `symbols` for a settled prediction.
+
+    quality: that of the frame's header (contexts); the steps are the prediction's.
+    """
+    intra = symbols.kind == INTRA
+    choice = np.abs(np.log2(INTRA_SCALE)[None, :] - source.octaves[:, None]).argmin(1)
+    symbols.step[:] = np.where(intra, choice, 0)
+    steps = prediction.with_intra_steps(symbols).steps.float().numpy()
+    base = float(prediction.base[0])
+    source_steps = base * np.exp2(source.octaves)
+    lambdas = (LAMBDA * source_steps * source_steps).astype(np.float32)
+    planes = tuple(p.float().numpy() for p in prediction.planes)
+    arrays = symbols.arrays
+
+    def job(order: np.ndarray) -> None:
+        work = (
+            np.empty((16, 16), np.float32),
+            np.empty((2, 8, 8), np.float32),
+            np.empty(640, np.float32),
+            np.empty(256, np.int16),
+            np.empty(384, np.int16),
+        )
+        code_packet(
+            order, packets.near, (tables.row, tables.cost), tables.points, arrays, copy, frame_class, quality,
+            source.planes, planes, steps, lambdas, base * INTRA_DC_SCALE, CHROMA_WEIGHT, work,
+        )
+
+    workers.map(job, packets.order)
+
+
+def key_symbols(columns: int, rows: int) -> FrameSymbols:
+    """A frame of intra positions, levels to be chosen."""
+    symbols = FrameSymbols.lost(columns, rows)
+    symbols.kind[:] = INTRA
+    return symbols
+
+
+def copies_of(
+    source: Source,
+    symbols: FrameSymbols,
+    frame_class: int,
+    quality: int,
+    packets: PacketMap,
+    tables: Tables,
+    workers: Workers,
+) -> FrameSymbols:
+    """The copy of a frame that its packets carry for each other: all motion, and intra at a coarser step."""
+    copies = symbols.copy()
+    for array in (copies.transform, copies.step, copies.modes, copies.levels):
+        array[:] = 0
+    intra = copies.kind == INTRA
+    if intra.any():
+        trial = key_symbols(symbols.columns, symbols.rows)
+        base = base_steps(trial, copy_quality(quality))
+        grey = predict_frame(trial, None, None, base)
+        # A mixed frame's copies are coded among neighbours with motion: contexts differ a little, costs hardly.
+        choose_levels(source, trial, grey, True, frame_class, quality, packets, tables, workers)
+        copies.take(trial, np.flatnonzero(intra))
+    return copies

@@ -1,0 +1,147 @@
+"""The decoder's state: an immutable value, and the step that closes one frame.
+
+    step(state, packets of one frame) -> (state, picture)
+
+A step depends on the set of packets only, not on their order. The state's 32-bit hash chains the number of
+each frame with index and check sum of every packet applied; two sides with the same hash hold the same state.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from t4vcodec.codec.concealment import conceal_motion, fill_smoothly, motion_to_last
+from t4vcodec.codec.erasure import Received, assemble
+from t4vcodec.codec.packets import FrameHeader, PacketSymbols
+from t4vcodec.codec.picture import Picture
+from t4vcodec.codec.reconstruct import Prediction, base_steps, predict_frame, reconstruct
+from t4vcodec.codec.setup import Setup
+from t4vcodec.codec.symbols import INTRA, FrameSymbols
+from t4vcodec.codec.tables import Tables
+
+MAX_BLIND = 6  # frames in a row without any packet that go on by the motion before; then the picture stands
+KEPT = 3  # pictures that may still be named as the long-term reference
+
+
+@dataclass(frozen=True, eq=False)
+class DecoderState:
+    """What a decoder holds between frames.
+
+    number: unwrapped number of the frame closed last, -1 before the first. last: its picture. long: the
+    long-term reference and long_number its frame. recent: (number, picture) of the latest frames, any of which
+    a packet may name as the long-term reference (the frame that was to be one may be lost whole). motion:
+    (P, 4, 2) motion of the last frame, for concealment. blind: frames since the last that had a packet.
+    half: whether pictures are of half size.
+    """
+
+    hash: int = 0
+    number: int = -1
+    last: Picture | None = None
+    long: Picture | None = None
+    long_number: int = -1
+    recent: tuple[tuple[int, Picture], ...] = ()
+    motion: np.ndarray | None = None
+    blind: int = 0
+    half: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DecoderState) and (self.hash, self.number) == (other.hash, other.number)
+
+    def __hash__(self) -> int:
+        return self.hash
+
+    def __repr__(self) -> str:
+        return f"DecoderState(frame {self.number}, hash {self.hash:08x}, {self.last})"
+
+
+def chained(state_hash: int, number: int, packets: Sequence[PacketSymbols]) -> int:
+    """The hash after frame `number` was closed with `packets`."""
+    record = b"".join(bytes((i,)) + c.to_bytes(2, "big") for i, c in sorted(
+        (p.packet.index, p.packet.checksum) for p in packets
+    ))
+    return zlib.crc32(number.to_bytes(8, "big") + record, state_hash)
+
+
+def render(
+    received: Received, header: FrameHeader, last: Picture | None, long: Picture | None,
+    motion: np.ndarray | None, tables: Tables,
+) -> tuple[Picture, FrameSymbols]:
+    """Picture of a frame of which `received` is there, and its symbols with the holes concealed."""
+    symbols = received.symbols
+    lost = ~symbols.received
+    whole = conceal_motion(symbols, header.distance, motion) if lost.any() else symbols
+    base = base_steps(symbols, header.quality, received.coarse)
+    if header.key:
+        # Nothing before a key frame is of use: holes are filled from around.
+        picture = reconstruct(whole, predict_frame(whole, None, None, base), tables)
+        if lost.any():
+            planes = [fill_smoothly(p, lost, whole.columns, whole.rows) for p in (picture.y, picture.u, picture.v)]
+            picture = Picture(*(p.round() for p in planes))
+        return picture, whole
+    prediction = predict_frame(whole, last, long, base)
+    return reconstruct(whole, prediction, tables), whole
+
+
+def step(
+    state: DecoderState, packets: Sequence[PacketSymbols], setup: Setup, tables: Tables,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[DecoderState, Picture]:
+    """Close the next frame with the packets of it that arrived (none, some or all; one header for all)."""
+    number = state.number + 1
+    new_hash = chained(state.hash, number, packets)
+    if not packets:
+        return _blind_step(state, number, new_hash, setup, tables, dtype)
+    header = packets[0].packet.header
+    grid = setup.grid(header.half)
+    last, motion = state.last, state.motion
+    if last is None or state.half != header.half:
+        last, motion = Picture.grey(*grid.size, dtype=dtype), None
+    long, long_number = state.long, state.long_number
+    if not header.key and long_number != number - header.distance:
+        for kept, picture in state.recent:
+            if kept == number - header.distance:
+                long, long_number = picture, kept
+    if long is None or state.half != header.half:
+        long, long_number = last, number - max(header.distance, 1)
+    received = assemble(grid.columns, grid.rows, packets)
+    picture, symbols = render(received, header, last, long, motion, tables)
+    if picture.y.dtype != dtype:
+        picture = Picture(*(p.to(dtype) for p in (picture.y, picture.u, picture.v)))
+    if header.long:
+        long, long_number = picture, number
+    motion = np.zeros_like(symbols.vectors) if header.key else motion_to_last(symbols, header.distance)
+    recent = (*(state.recent if state.half == header.half else ()), (number, picture))[-KEPT:]
+    return (
+        DecoderState(new_hash, number, picture, long, long_number, recent, motion, 0, header.half),
+        picture,
+    )
+
+
+def _blind_step(
+    state: DecoderState, number: int, new_hash: int, setup: Setup, tables: Tables, dtype: torch.dtype
+) -> tuple[DecoderState, Picture]:
+    """A frame of which nothing came: the picture moves on by its last motion for a while, then stands."""
+    grid = setup.grid(state.half)
+    picture = state.last
+    motion = state.motion
+    if picture is None:
+        picture = Picture.grey(*grid.size, dtype=dtype)
+    elif motion is not None and state.blind < MAX_BLIND and motion.any():
+        symbols = conceal_motion(FrameSymbols.lost(grid.columns, grid.rows), 1, motion)
+        prediction = predict_frame(symbols, picture, picture, base_steps(symbols, 0))
+        picture = reconstruct(symbols, prediction, tables)
+    return (
+        replace(
+            state, hash=new_hash, number=number, last=picture, blind=state.blind + 1,
+            recent=(*state.recent, (number, picture))[-KEPT:],
+        ),
+        picture,
+    )
+
+
+__all__ = ["INTRA", "DecoderState", "Prediction", "chained", "render", "step"]
