@@ -29,66 +29,85 @@ def _median_of(values, n):
 
 
 @njit(cache=True, nogil=True)
-def _fill(columns, rows, kind, reference, vectors, distance, before, out):
-    """Vectors (P, 4, 2) towards the last picture for LOST positions, into `out`.
+def conceal_vector(p, b, columns, rows, kind, reference, vectors, distance, before, out):
+    """Vector towards the last picture for block b of position p from its neighbours, into `out` (2,).
 
-    Each block takes the median of the nearest blocks of received neighbours, brought to one frame's distance;
-    without any it goes on as in the frame before.
+    The median of the nearest blocks of received neighbours, brought to one frame's distance; those on the
+    block's own side count twice. Without any it is `before` (2,).
     """
-    xs = np.empty(12, np.float64)
-    ys = np.empty(12, np.float64)
-    for p in range(columns * rows):
-        if kind[p] != LOST:
+    xs = np.empty(8, np.float64)
+    ys = np.empty(8, np.float64)
+    px = p % columns
+    py = p // columns
+    n = 0
+    for side in range(4):
+        dx = (-1, 1, 0, 0)[side]
+        dy = (0, 0, -1, 1)[side]
+        qx = px + dx
+        qy = py + dy
+        if qx < 0 or qy < 0 or qx >= columns or qy >= rows:
             continue
-        px = p % columns
-        py = p // columns
-        for b in range(4):
-            n = 0
-            for dy in range(-1, 2):
-                for dx in range(-1, 2):
-                    if (dx == 0) == (dy == 0):
-                        continue
-                    qx = px + dx
-                    qy = py + dy
-                    if qx < 0 or qy < 0 or qx >= columns or qy >= rows:
-                        continue
-                    q = qy * columns + qx
-                    if kind[q] >= INTRA:
-                        continue
-                    # The neighbour's block that touches this position nearest to block b.
-                    bx = (b & 1) if dx == 0 else (0 if dx > 0 else 1)
-                    by = (b >> 1) if dy == 0 else (0 if dy > 0 else 1)
-                    scale = 1.0 / distance if reference[q] == LONG else 1.0
-                    near = (dx == 0 or (dx > 0) == ((b & 1) == 1)) and (dy == 0 or (dy > 0) == ((b >> 1) == 1))
-                    # Neighbours on the block's own side count twice.
-                    for _ in range(2 if near else 1):
-                        xs[n] = vectors[q, by * 2 + bx, 0] * scale
-                        ys[n] = vectors[q, by * 2 + bx, 1] * scale
-                        n += 1
-            if n > 0:
-                out[p, b, 0] = int(np.round(_median_of(xs, n)))
-                out[p, b, 1] = int(np.round(_median_of(ys, n)))
-            else:
-                out[p, b, 0] = before[p, b, 0]
-                out[p, b, 1] = before[p, b, 1]
+        q = qy * columns + qx
+        if kind[q] >= INTRA:
+            continue
+        # The neighbour's block that touches this position nearest to block b.
+        bx = (b & 1) if dx == 0 else (0 if dx > 0 else 1)
+        by = (b >> 1) if dy == 0 else (0 if dy > 0 else 1)
+        scale = 1.0 / distance if reference[q] == LONG else 1.0
+        near = (dx == 0 or (dx > 0) == ((b & 1) == 1)) and (dy == 0 or (dy > 0) == ((b >> 1) == 1))
+        for _ in range(2 if near else 1):
+            xs[n] = vectors[q, by * 2 + bx, 0] * scale
+            ys[n] = vectors[q, by * 2 + bx, 1] * scale
+            n += 1
+    if n > 0:
+        out[0] = int(np.round(_median_of(xs, n)))
+        out[1] = int(np.round(_median_of(ys, n)))
+    else:
+        out[0] = before[0]
+        out[1] = before[1]
 
 
-def conceal_motion(symbols: FrameSymbols, distance: int, before: np.ndarray | None) -> FrameSymbols:
+@njit(cache=True, nogil=True)
+def _fill(columns, rows, kind, reference, vectors, distance, before, out):
+    """Vectors (P, 4, 2) towards the last picture for LOST positions, into `out`."""
+    v = np.empty(2, np.int64)
+    for p in range(columns * rows):
+        if kind[p] == LOST:
+            for b in range(4):
+                conceal_vector(p, b, columns, rows, kind, reference, vectors, distance, before[p, b], v)
+                out[p, b, 0] = v[0]
+                out[p, b, 1] = v[1]
+
+
+def conceal_motion(
+    symbols: FrameSymbols, distance: int, before: np.ndarray | None, copies: FrameSymbols | None = None
+) -> FrameSymbols:
     """A copy of `symbols` whose LOST positions predict from the last picture by in-painted vectors.
 
     distance: frames to the long-term reference. before: (P, 4, 2), the motion of the frame before towards its
-    last picture, or None.
+    last picture, or None. copies: of a long-term frame, whose vectors towards the last picture are a better
+    guide than those towards the one before.
     """
     out = symbols.copy()
     lost = symbols.kind == LOST
     if before is None:
         before = np.zeros_like(symbols.vectors)
-    _fill(
-        symbols.columns, symbols.rows, symbols.kind, symbols.reference, symbols.vectors, max(distance, 1),
-        before, out.vectors,
-    )
+    guides = (symbols,) if copies is None else (symbols, copies)
+    for guide in guides:
+        # What the next guide has no neighbours for stays as the one before it said.
+        kind = np.where(lost, LOST, guide.kind).astype(np.uint8)
+        before = np.where(lost[:, None, None], _filled(kind, guide, distance, before), before)
+    out.vectors[lost] = before[lost]
     out.kind[lost] = ZERO  # any kind with vectors; they are given
     out.reference[lost] = LAST
+    return out
+
+
+def _filled(kind: np.ndarray, guide: FrameSymbols, distance: int, before: np.ndarray) -> np.ndarray:
+    out = before.astype(np.int16)
+    _fill(
+        guide.columns, guide.rows, kind, guide.reference, guide.vectors, max(distance, 1), before, out
+    )
     return out
 
 

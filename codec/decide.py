@@ -172,12 +172,13 @@ def coded_cost(residual, step, lam, coef, first, result):
 
 @njit(cache=True, nogil=True)
 def decide_packet(
-    order, near, tables, symbols, frame_class, quality, distance, source, last, long,
+    order, near, tables, symbols, copy, frame_class, quality, distance, source, last, long,
     field, field_reference, field_usable, proposal16, proposal8, steps, lambdas, hurt, work,
 ):
     """Decide kind, reference and vectors of the positions `order` of one packet; see the module's head.
 
-    tables: (row, cost). symbols: FrameSymbols.arrays, written. source: (H, W) float32. last, long: luma phases
+    tables: (row, cost). symbols: FrameSymbols.arrays, written. copy: whether these are the copies that a
+    long-term frame's packets carry: predicted from the last picture, nothing else sent. source: (H, W) float32. last, long: luma phases
     (16, ..) uint8; the same twice where there is one reference. proposal16 (2, P, 2), proposal8 (2, P, 4, 2):
     vectors the search found for LAST and LONG. steps, lambdas: (P,) float32. hurt: (2, rows8, columns8)
     float32, what predicting from a block of each reference costs on top for the error a receiver may carry
@@ -193,8 +194,8 @@ def decide_packet(
     four = np.empty((4, 2), np.int64)
     result = np.empty(2, np.float32)
     best_four = np.empty((4, 2), np.int64)
-    first_reference = LAST if frame_class == PLAIN_FRAME else LONG
-    end_reference = LONG + 1 if frame_class != PLAIN_FRAME or distance > 1 else LAST + 1
+    first_reference = LAST if frame_class == PLAIN_FRAME or copy else LONG
+    end_reference = LAST + 1 if copy or (frame_class == PLAIN_FRAME and distance == 1) else LONG + 1
     for n in range(order.size):
         p = order[n]
         x0 = (p % columns) * 16
@@ -203,7 +204,7 @@ def decide_packet(
         b = near[p, 1]
         step = steps[p]
         lam = lambdas[p]
-        context = row[type_context(False, frame_class, quality, kind, transform, a, b)]
+        context = row[type_context(copy, frame_class, quality, kind, transform, a, b)]
         _outer(p, columns, rows, field, field_reference, field_usable, last, long, known, missing)
 
         # Intra: the block against its mean.
@@ -217,7 +218,7 @@ def decide_packet(
                 residual[y, x] = source[y0 + y, x0 + x] - mean
         coded_cost(residual, step, lam, coef, 0, result)
         intra_bits = min(cost[context, INTRA * 3 + BLOCKS8], cost[context, INTRA * 3 + BLOCK16])
-        best = result[1] * 1.1 + lam * (intra_bits + 16.0)
+        best = np.float32(1e30) if copy else result[1] * 1.1 + lam * (intra_bits + 16.0)
         best_kind = INTRA
         best_reference = 0
         best_transform = BLOCKS8
@@ -283,12 +284,12 @@ def decide_packet(
                 type_coded = min(cost[context, k * 3 + BLOCKS8], cost[context, k * 3 + BLOCK16])
                 none = result[0] + lam * type_none
                 sent = result[1] + lam * (type_coded + np.float32(2))
-                j += min(none, sent) + lam * bits
+                j += (none if copy else min(none, sent)) + lam * bits
                 if j < best:
                     best = j
                     best_kind = k
                     best_reference = ref
-                    best_transform = NONE if none <= sent else BLOCKS8
+                    best_transform = NONE if none <= sent or copy else BLOCKS8
                     for i in range(4):
                         best_four[i, 0] = four[i, 0]
                         best_four[i, 1] = four[i, 1]

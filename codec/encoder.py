@@ -17,8 +17,9 @@ import torch
 from t4vcodec.codec.concealment import motion_to_last
 from t4vcodec.codec.contexts import KEY_FRAME, LONG_FRAME, PLAIN_FRAME
 from t4vcodec.codec.expectation import Expectation
-from t4vcodec.codec.frame_coder import Source, Workers, choose_levels, copies_of, decide, key_symbols, propose
+from t4vcodec.codec.frame_coder import Source, Workers, choose_levels, decide, key_copies, key_symbols, propose
 from t4vcodec.codec.models import load_tables
+from t4vcodec.codec.packet_map import PacketMap
 from t4vcodec.codec.packets import MAX_PAYLOAD, FrameHeader, Packet, count_bits, serialise
 from t4vcodec.codec.picture import Picture
 from t4vcodec.codec.rate_control import FINER, RateControl
@@ -48,6 +49,16 @@ class FrameStats:
     packets: int
     bytes: int
     bits: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class CodedFrame:
+    """The symbols behind the packets of a frame, for training and study."""
+
+    header: FrameHeader
+    symbols: FrameSymbols
+    copies: FrameSymbols | None
+    packets: PacketMap
 
 
 class Encoder:
@@ -91,6 +102,7 @@ class Encoder:
         self._long_hints: np.ndarray | None = None
         self._expectation: Expectation | None = None
         self._frame_bytes: dict[int, float] = {}
+        self.coded: CodedFrame | None = None
         self.stats: FrameStats | None = None
 
     @property
@@ -131,19 +143,24 @@ class Encoder:
     def _code(self, source: Source) -> list[Packet]:
         self._number += 1
         frame_class = self._frame_class()
-        if frame_class == KEY_FRAME and self._rate is not None and self._last is None:
-            self._rate.first_key(source.luma8.size, source.activity)
-        quality = self._choose_quality(frame_class)
+        quality = self._choose_quality(frame_class, source)
         proposal = None
         if frame_class != KEY_FRAME:
             proposal = self._propose(source, frame_class, quality)
             if proposal.is_cut(source):
                 frame_class, proposal = KEY_FRAME, None
-                quality = self._choose_quality(frame_class)
+                quality = self._choose_quality(frame_class, source)
         count = self._packet_count(frame_class)
+        again = self._rate is not None
         while True:
             header = self._header(frame_class, quality, count)
             symbols, copies, picture, packets = self._attempt(source, proposal, header)
+            size = sum(len(p) + TRANSPORT_HEADER for p in packets)
+            if again and self._rate.off_target(frame_class, quality, 8 * size):
+                again = False
+                quality = self._choose_quality(frame_class, source)
+                count = self._count_for(frame_class, size * 2 ** ((header.quality - quality) / 9))
+                continue
             largest = max(len(p) for p in packets)
             if largest <= MAX_PAYLOAD:
                 break
@@ -162,9 +179,9 @@ class Encoder:
             return KEY_FRAME
         return LONG_FRAME if self._number - self._long_number >= self._period else PLAIN_FRAME
 
-    def _choose_quality(self, frame_class: int) -> int:
+    def _choose_quality(self, frame_class: int, source: Source) -> int:
         if self._rate is not None:
-            return self._rate.choose(frame_class)
+            return self._rate.choose(frame_class, source.luma8.size * max(source.activity, 0.5) * 0.4)
         return max(self._quality - FINER[frame_class], 0)
 
     @property
@@ -185,13 +202,15 @@ class Encoder:
         )
 
     def _packet_count(self, frame_class: int) -> int:
-        most = self.setup.grid(self._half).most_packets
-        if frame_class in self._frame_bytes:
-            expected = self._frame_bytes[frame_class]
-        elif self._rate is not None:
-            expected = self._rate.expected(frame_class, self._rate.level or 0.0) / 8
+        if self._rate is not None and frame_class != PLAIN_FRAME:
+            expected = self._rate.expected(frame_class) / 8
         else:
-            expected = 2000.0
+            expected = self._frame_bytes.get(frame_class, 2000.0)
+        return self._count_for(frame_class, expected)
+
+    def _count_for(self, frame_class: int, expected: float) -> int:
+        """Packets for a frame of about `expected` bytes."""
+        most = self.setup.grid(self._half).most_packets
         if self.resilience == 0:
             count = -(-int(expected * 1.12) // MAX_PAYLOAD)
         else:
@@ -200,9 +219,9 @@ class Encoder:
         return int(min(max(count, 1), most))
 
     def _references(self, frame_class: int) -> dict[int, Picture]:
-        if frame_class == LONG_FRAME:
+        if frame_class == LONG_FRAME and self.resilience == 0:
             return {LONG: self._long}
-        if self._distance == 1:
+        if frame_class == PLAIN_FRAME and self._distance == 1:
             return {LAST: self._last}
         return {LAST: self._last, LONG: self._long}
 
@@ -231,7 +250,7 @@ class Encoder:
             hurt = self._expectation.hurt(frame_class)
             symbols = decide(
                 source, proposal, last, long, frame_class, quality, header.distance, packets, self._tables,
-                hurt, 1, self._workers,
+                hurt, self._workers,
             )
         base = base_steps(symbols, quality)
         prediction = predict_frame(symbols, last, long, base)
@@ -240,8 +259,13 @@ class Encoder:
         )
         picture = reconstruct(symbols, prediction.with_intra_steps(symbols), self._tables)
         copies = None
-        if header.copies:
-            copies = copies_of(source, symbols, frame_class, quality, packets, self._tables, self._workers)
+        if header.copies and header.key:
+            copies = key_copies(source, symbols, quality, packets, self._tables, self._workers)
+        elif header.copies:
+            copies = decide(
+                source, proposal, last, last, frame_class, quality, header.distance, packets, self._tables,
+                np.zeros_like(hurt), self._workers, copy=True,
+            )
         out = serialise(header, symbols, copies, packets, self._tables, self.setup.salt)
         return symbols, copies, picture, out
 
@@ -269,7 +293,9 @@ class Encoder:
         if header.long:
             self._long, self._long_number = picture, self._number
             self._long_hints = np.zeros_like(self._hints)
-        own, extra = count_bits(header, symbols, copies, header.map(self.setup), self._tables)
+        packet_map = header.map(self.setup)
+        self.coded = CodedFrame(header, symbols, copies, packet_map)
+        own, extra = count_bits(header, symbols, copies, packet_map, self._tables)
         bits = dict(zip(("types", "motion", "luma", "chroma"), map(float, own)))
         bits.update(copies=extra, headers=8.0 * (size - payload + 8 * len(packets)))
         self.stats = FrameStats(self._number, frame_class, header.quality, len(packets), size, bits)

@@ -20,17 +20,20 @@ from t4vcodec.codec.symbols import LOST, FrameSymbols
 class Received:
     """A frame as it arrived. symbols: the positions that came in full, or as a copy; LOST elsewhere.
 
-    coarse: (P,) bool, which of them are copies only.
+    coarse: (P,) bool, which of them are copies only. copies: every copy that came, LOST elsewhere; None where
+    the frame has none.
     """
 
     symbols: FrameSymbols
     coarse: np.ndarray
+    copies: FrameSymbols | None = None
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Received)
             and self.symbols == other.symbols
             and np.array_equal(self.coarse, other.coarse)
+            and self.copies == other.copies
         )
 
     __hash__ = None
@@ -41,16 +44,19 @@ def assemble(columns: int, rows: int, packets: Iterable[PacketSymbols]) -> Recei
     symbols = FrameSymbols.lost(columns, rows)
     coarse = np.zeros(columns * rows, bool)
     packets = list(packets)
-    for p in packets:
-        if p.copied_positions.size:
-            for mine, theirs in zip(symbols.arrays, p.copied):
+    copies = None
+    if any(p.copied_positions.size for p in packets):
+        copies = FrameSymbols.lost(columns, rows)
+        for p in packets:
+            for mine, theirs in zip(copies.arrays, p.copied):
                 mine[p.copied_positions] = theirs
             coarse[p.copied_positions] = True
+        symbols = copies.copy()
     for p in packets:
         for mine, theirs in zip(symbols.arrays, p.own):
             mine[p.positions] = theirs
         coarse[p.positions] = False
-    return Received(symbols, coarse)
+    return Received(symbols, coarse, copies)
 
 
 class PacketErasure:
@@ -81,12 +87,15 @@ class PacketErasure:
         gone = lost[packets.packet]
         out.take(symbols, np.flatnonzero(~gone))
         coarse = np.zeros(gone.size, bool)
-        if copies is not None:
+        left = None
+        if copies is not None and not lost.all():
             # The copy of packet i travels in packet i - 1.
             carrier_lost = np.roll(lost, 1)[packets.packet]
             coarse = gone & ~carrier_lost
             out.take(copies, np.flatnonzero(coarse))
-        return Received(out, coarse)
+            left = FrameSymbols.lost(packets.columns, packets.rows)
+            left.take(copies, np.flatnonzero(~carrier_lost))
+        return Received(out, coarse, left)
 
     def __call__(self, symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap) -> Received:
         return self.erase(symbols, copies, packets, self.draw(packets.count))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from t4vcodec.codec.contexts import PLAIN_FRAME
+from t4vcodec.codec.contexts import KEY_FRAME, PLAIN_FRAME
 from t4vcodec.codec.decide import decide_packet
 from t4vcodec.codec.motion import search_rows
 from t4vcodec.codec.packet_map import PacketMap
@@ -24,7 +24,6 @@ from t4vcodec.codec.reconstruct import (
     INTRA_SCALE,
     Prediction,
     base_steps,
-    copy_quality,
     motion_fields,
     predict_frame,
     quality_step,
@@ -34,6 +33,7 @@ from t4vcodec.codec.tables import Tables
 
 LAMBDA = 0.2
 CHROMA_WEIGHT = 1.0
+COPY_LAMBDA = 4.0  # a copy is needed when its original is lost only
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,41 +163,40 @@ def decide(
     packets: PacketMap,
     tables: Tables,
     hurt: np.ndarray,
-    passes: int,
     workers: Workers,
+    copy: bool = False,
 ) -> FrameSymbols:
-    """Kinds, references and vectors of an inter frame; `transform` is only a guess so far."""
+    """Kinds, references and vectors of an inter frame; `transform` is only a guess so far.
+
+    copy: decide the copies of a long-term frame instead, see `decide_packet`.
+    """
     rows, columns = packets.rows, packets.columns
     step = quality_step(quality)
     steps = (step * np.exp2(source.octaves)).astype(np.float32)
     lambdas = (LAMBDA * steps * steps).astype(np.float32)
-    references = [LAST] if frame_class == PLAIN_FRAME and distance == 1 else [LAST, LONG]
-    if frame_class != PLAIN_FRAME:
+    if copy:
+        lambdas *= COPY_LAMBDA
+        references = [LAST]
+    elif frame_class != PLAIN_FRAME:
         references = [LONG]
+    else:
+        references = [LAST] if distance == 1 else [LAST, LONG]
     field = _field(proposal, references, rows, columns, step)
     row, cost = tables.row, tables.cost
     last8, long8 = last.luma_phases8, long.luma_phases8
-    for _ in range(passes):
-        vectors, reference, usable = motion_fields(field)
-        symbols = FrameSymbols.lost(columns, rows)
-        arrays = symbols.arrays
+    vectors, reference, usable = motion_fields(field)
+    symbols = FrameSymbols.lost(columns, rows)
+    arrays = symbols.arrays
 
-        def job(order: np.ndarray, arrays=arrays, vectors=vectors, reference=reference, usable=usable) -> None:
-            work = (
-                np.empty((16, 16), np.float32),
-                np.empty((16, 16), np.float32),
-                np.empty((16, 16), np.float32),
-                np.empty((16, 16), np.float32),
-                np.empty(64, np.float32),
-            )
-            decide_packet(
-                order, packets.near, (row, cost), arrays, frame_class, quality, distance, source.y, last8, long8,
-                vectors, reference, usable, proposal.vectors16, proposal.vectors8, steps, lambdas, hurt, work,
-            )
+    def job(order: np.ndarray) -> None:
+        work = (*(np.empty((16, 16), np.float32) for _ in range(4)), np.empty(64, np.float32))
+        decide_packet(
+            order, packets.near, (row, cost), arrays, copy, frame_class, quality, distance, source.y, last8, long8,
+            vectors, reference, usable, proposal.vectors16, proposal.vectors8, steps, lambdas, hurt, work,
+        )
 
-        workers.map(job, packets.order)
-        field = symbols
-    return field
+    workers.map(job, packets.order)
+    return symbols
 
 
 def choose_levels(
@@ -219,7 +218,7 @@ def choose_levels(
     choice = np.abs(np.log2(INTRA_SCALE)[None, :] - source.octaves[:, None]).argmin(1)
     symbols.step[:] = np.where(intra, choice, 0)
     steps = prediction.with_intra_steps(symbols).steps.float().numpy()
-    base = float(prediction.base[0])
+    base = prediction.base.numpy()
     source_steps = base * np.exp2(source.octaves)
     lambdas = (LAMBDA * source_steps * source_steps).astype(np.float32)
     planes = tuple(p.float().numpy() for p in prediction.planes)
@@ -235,7 +234,7 @@ def choose_levels(
         )
         code_packet(
             order, packets.near, (tables.row, tables.cost), tables.points, arrays, copy, frame_class, quality,
-            source.planes, planes, steps, lambdas, base * INTRA_DC_SCALE, CHROMA_WEIGHT, work,
+            source.planes, planes, steps, lambdas, base * np.float32(INTRA_DC_SCALE), CHROMA_WEIGHT, work,
         )
 
     workers.map(job, packets.order)
@@ -248,25 +247,12 @@ def key_symbols(columns: int, rows: int) -> FrameSymbols:
     return symbols
 
 
-def copies_of(
-    source: Source,
-    symbols: FrameSymbols,
-    frame_class: int,
-    quality: int,
-    packets: PacketMap,
-    tables: Tables,
-    workers: Workers,
+def key_copies(
+    source: Source, symbols: FrameSymbols, quality: int, packets: PacketMap, tables: Tables, workers: Workers
 ) -> FrameSymbols:
-    """The copy of a frame that its packets carry for each other: all motion, and intra at a coarser step."""
-    copies = symbols.copy()
-    for array in (copies.transform, copies.step, copies.modes, copies.levels):
-        array[:] = 0
-    intra = copies.kind == INTRA
-    if intra.any():
-        trial = key_symbols(symbols.columns, symbols.rows)
-        base = base_steps(trial, copy_quality(quality))
-        grey = predict_frame(trial, None, None, base)
-        # A mixed frame's copies are coded among neighbours with motion: contexts differ a little, costs hardly.
-        choose_levels(source, trial, grey, True, frame_class, quality, packets, tables, workers)
-        copies.take(trial, np.flatnonzero(intra))
+    """The copy of a key frame that its packets carry for each other: the same positions at a coarser step."""
+    copies = key_symbols(symbols.columns, symbols.rows)
+    base = base_steps(copies, quality, np.ones(copies.kind.size, bool))
+    prediction = predict_frame(copies, None, None, base)
+    choose_levels(source, copies, prediction, True, KEY_FRAME, quality, packets, tables, workers)
     return copies

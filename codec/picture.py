@@ -8,11 +8,19 @@ from functools import cached_property
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numba import njit
 
 from t4vcodec.codec.compensation import interpolate
 from t4vcodec.media.frames import Colour, Frame
 
 GREY = 128.0
+
+
+@njit(cache=True, nogil=True)
+def _to_bytes(samples, out):
+    for i in range(samples.size):
+        v = samples[i] + np.float32(0.5)
+        out[i] = np.uint8(min(max(v, np.float32(0)), np.float32(255)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +51,10 @@ class Picture:
     @cached_property
     def luma_phases8(self) -> np.ndarray:
         """The luma phases rounded to (16, H + 2 B, W + 2 B) uint8, for the encoder's search."""
-        with torch.no_grad():
-            return self.phases[0].float().round().clamp(0, 255).to(torch.uint8).numpy()
+        phases = self.phases[0].detach().float().numpy()
+        out = np.empty(phases.shape, np.uint8)
+        _to_bytes(phases.ravel(), out.ravel())
+        return out
 
     @cached_property
     def luma8(self) -> np.ndarray:

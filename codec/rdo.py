@@ -45,6 +45,9 @@ from t4vcodec.codec.syntax import (
 from t4vcodec.codec.transform import forward8, forward16
 
 
+_SMALLEST = 0.55  # in steps: what is below is never worth a level
+
+
 @njit(cache=True, nogil=True)
 def magnitude_bits(row, cost, context, magnitude):
     """Bits of a level's magnitude and sign."""
@@ -82,7 +85,7 @@ def quantise_block(coef, base, size, first, step, lam, level_class, points, row,
         context = level_context(level_class, frequency[i], neighbour_sum(out, out_base, size, i))
         best = a * a + lam * cost[row[context], 0]
         chosen = 0
-        if x > 0.45:
+        if x > _SMALLEST:
             top = min(int(x + 0.5 + p2), MAX_LEVEL)
             for magnitude in range(max(top - 1, 1), top + 1):
                 e = (magnitude - (p1 if magnitude == 1 else p2)) * step - a
@@ -104,15 +107,18 @@ def best_mode(
     """Try every mode of a block; levels of the best into out[out_base:]. Returns mode and J."""
     area = size * size
     zero = 0.0
+    largest = 0.0
     for i in range(first, area):
-        zero += coef[base + i] * coef[base + i]
+        e = coef[base + i] * coef[base + i]
+        zero += e
+        largest = max(largest, e)
     if first == 1:
         scratch[0] = out[out_base]
     best = zero + lam * cost[row[mode_context], 0]
     mode = 0
     for i in range(first, area):
         out[out_base + i] = 0
-    if zero < 0.2 * step * step:
+    if largest <= _SMALLEST * _SMALLEST * step * step:
         return mode, best
     for m in range(1, modes + 1):
         bits = cost[row[mode_context], m]
@@ -264,12 +270,12 @@ def type_bits(copy, frame_class, quality, kind, transform, a, b, row, cost, k, t
 @njit(cache=True, nogil=True)
 def code_packet(
     order, near, tables, points, symbols, copy, frame_class, quality, source, prediction, steps, lambdas,
-    dc_step, chroma_weight, work,
+    dc_steps, chroma_weight, work,
 ):
     """Choose the residual of the positions `order` of one packet; kinds and vectors are settled.
 
-    tables: (row, cost). source, prediction: three float32 planes each. steps, lambdas: (P,) float32.
-    chroma_weight: lambda of chroma over that of luma. Returns the sum of J.
+    tables: (row, cost). source, prediction: three float32 planes each. steps, lambdas, dc_steps:
+    (P,) float32. chroma_weight: lambda of chroma over that of luma. Returns the sum of J.
     """
     kind, reference, vectors, transform, aq, modes, levels = symbols
     row, cost = tables
@@ -296,7 +302,7 @@ def code_packet(
         context = row[type_context(copy, frame_class, quality, kind, transform, a, b)]
         k = np.int64(kind[p])
         none, j8, j16 = code_position(
-            p, near, tables, points, symbols, residual, chroma_residual, steps[p], dc_step, lam,
+            p, near, tables, points, symbols, residual, chroma_residual, steps[p], dc_steps[p], lam,
             lam * chroma_weight, (coef, scratch, spare), 0,
         )
         coded = min(j8 + lam * cost[context, k * 3 + BLOCKS8], j16 + lam * cost[context, k * 3 + BLOCK16])

@@ -27,17 +27,12 @@ AQ_STRENGTH = 1.2
 AQ_CENTRE = 13.0
 INTRA_SCALE = np.array([0.5, 0.7937, 1.2599, 2.0], dtype=np.float32)
 INTRA_DC_SCALE = 0.5
-COPY_COARSER = 15  # quality indices
+COPY_COARSER = 18  # quality indices by which the copies in key frames are coarser
 
 
 def quality_step(quality: int) -> float:
     """The quantiser step of quality index 0 (fine) to 63 (coarse): 2 to 256 grey values, nine an octave."""
     return 2.0 * 2.0 ** (quality / 9.0)
-
-
-def copy_quality(quality: int) -> int:
-    """The quality index of the copies that a frame's packets carry of each other's intra positions."""
-    return min(quality + COPY_COARSER, 63)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +90,7 @@ def base_steps(symbols: FrameSymbols, quality: int, coarse: np.ndarray | None = 
     """(P,) steps before adaptation; coarse: (P,) bool, positions that are known by their copy only."""
     base = torch.full((symbols.kind.size,), quality_step(quality))
     if coarse is not None and coarse.any():
-        base[torch.from_numpy(coarse)] = quality_step(copy_quality(quality))
+        base[torch.from_numpy(coarse)] = quality_step(min(quality + COPY_COARSER, 63))
     return base
 
 

@@ -74,7 +74,8 @@ def render(
     """Picture of a frame of which `received` is there, and its symbols with the holes concealed."""
     symbols = received.symbols
     lost = ~symbols.received
-    whole = conceal_motion(symbols, header.distance, motion) if lost.any() else symbols
+    copies = None if header.key else received.copies
+    whole = conceal_motion(symbols, header.distance, motion, copies) if lost.any() else symbols
     base = base_steps(symbols, header.quality, received.coarse)
     if header.key:
         # Nothing before a key frame is of use: holes are filled from around.

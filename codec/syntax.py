@@ -373,7 +373,7 @@ def walk(c, t, order, near, copy, frame_class, quality, distance, symbols):
             if frame_class == PLAIN_FRAME and distance > 1:
                 context = reference_context(quality, kind, reference, a, b)
                 reference[p] = _symbol(c, t, TYPES, context, np.int64(reference[p]))
-            elif frame_class == PLAIN_FRAME:
+            elif frame_class == PLAIN_FRAME or copy:
                 reference[p] = LAST
             else:
                 reference[p] = LONG

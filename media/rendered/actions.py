@@ -83,31 +83,6 @@ def draw_motion(action: str, rng: np.random.Generator, tempo: float) -> Motion:
     return Motion(action, duration / tempo, periodic, at_tempo, thing=thing, travel=travel, **extra)
 
 
-def alive(channels: Channels, t: np.ndarray, rng: np.random.Generator) -> Channels:
-    """Add breathing and the small sway of a living body; `t` are seconds."""
-    result = dict(channels)
-    breath = np.sin(2 * np.pi * rng.uniform(0.25, 0.4) * t + rng.uniform(0, 2 * np.pi))
-    result["bend"] = result["bend"] - 0.018 * breath
-    for name, size in (
-        ("x", 0.003),
-        ("z", 0.003),
-        ("twist", 0.03),
-        ("nod", 0.05),
-        ("look", 0.14),
-        ("side", 0.02),
-    ):
-        wave = sum(
-            np.sin(2 * np.pi * f * t + rng.uniform(0, 2 * np.pi)) / (1 + i)
-            for i, f in enumerate((rng.uniform(0.2, 0.5), rng.uniform(0.6, 1.1)))
-        )
-        result[name] = result[name] + size * wave
-    for side in ("left", "right"):
-        for name, size in (("flex", 0.04), ("out", 0.02), ("elbow", 0.05)):
-            wave = np.sin(2 * np.pi * rng.uniform(0.2, 0.6) * t + rng.uniform(0, 2 * np.pi))
-            result[f"{side}_{name}"] = result[f"{side}_{name}"] + size * wave
-    return result
-
-
 _Drawn = tuple[float, bool, Curve, dict]
 
 
@@ -256,8 +231,8 @@ def _fall(rng: np.random.Generator) -> _Drawn:
             keys[f"{side}_out"] = [(0, 0.13), (0.4 * d, 0.5), (d, 0.55)]
             keys[f"{side}_elbow"] = [(0, 0.3), (0.4 * d, 0.6), (0.8 * d, 1.1), (d, 1.5)]
             keys[f"{side}_foot_pitch"] = [(0.2 * d, 0), (0.6 * d, -0.9), (0.85 * d, -1.35)]
-            keys[f"{side}_foot_y"] = [(0.2 * d, 0), (0.6 * d, 0.06), (0.85 * d, 0.05), (d, 0.03)]
-            keys[f"{side}_foot_z"] = [(0.3 * d, 0), (0.85 * d, -0.09)]
+            keys[f"{side}_foot_y"] = [(0.2 * d, 0), (0.6 * d, 0.07), (0.85 * d, 0.08), (d, 0.08)]
+            keys[f"{side}_foot_z"] = [(0.3 * d, 0), (0.85 * d, -0.14)]
     else:
         keys = {
             "y": [
@@ -376,7 +351,7 @@ def _pick_up(rng: np.random.Generator) -> _Drawn:
 
 def _clap(rng: np.random.Generator) -> _Drawn:
     rate, wide = rng.uniform(1.7, 2.6), rng.uniform(0.09, 0.14)
-    level, ahead = rng.uniform(0.0, 0.09), rng.uniform(0.17, 0.21)
+    level, ahead = rng.uniform(-0.05, 0.04), rng.uniform(0.17, 0.21)
 
     def curve(t: np.ndarray) -> Channels:
         result = follow({}, t)

@@ -22,8 +22,8 @@ from t4vcodec.media.source import VideoInfo
 DEFAULT_SIZE, DEFAULT_FPS, DEFAULT_FRAMES = (352, 288), Fraction(25), 60
 _SMALLEST, _LARGEST = 32, 2048
 _GROUND_PASSES, _GROUND_BLUR = 3, 3.0
-"""Passes for what stands still, and pixels of camera motion in an exposure beyond which all PASSES are
-drawn."""
+"""Passes for what stands still, and pixels of camera motion in an exposure beyond which one more
+is drawn."""
 _COLOUR = Colour()
 _VIVID = 0.78
 """Scale of chroma: paints of the real world are duller than the palettes here."""
@@ -201,7 +201,7 @@ class RenderedClip:
         first, last = self.scene.shot.rows[base], self.scene.shot.rows[base + PASSES - 1]
         seen, _ = project(self.scene.posture.joints[base + PASSES, :1], first)
         seen_later, _ = project(self.scene.posture.joints[base + PASSES, :1], last)
-        count = PASSES if np.abs(seen - seen_later).max() > _GROUND_BLUR else _GROUND_PASSES
+        count = _GROUND_PASSES + int(np.abs(seen - seen_later).max() > _GROUND_BLUR)
         return [(2 * turn + 1) * PASSES // (2 * count) for turn in range(count)]
 
     def _floor_light(self, row: int) -> np.ndarray:
@@ -261,7 +261,8 @@ class RenderedClip:
     def _truth(self, index: int) -> FrameTruth:
         row = index * (PASSES + 1) + PASSES
         depth, owner, ids = self._seen(row)
-        mask = (owner == 1) & (self.scene.figure.owners[np.maximum(ids, 0)] == 1)
+        mask = owner == 1
+        mask[mask] = self.scene.figure.owners[ids[mask]] == 1
         joints, distance = project(self.scene.posture.joints[row], self.scene.shot.rows[row])
         x, y = np.floor(joints[:, 0]).astype(int), np.floor(joints[:, 1]).astype(int)
         inside = (x >= 0) & (x < self.width) & (y >= 0) & (y < self.height) & (distance > 0)

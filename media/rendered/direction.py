@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from t4vcodec.media.rendered import sites, things
-from t4vcodec.media.rendered.actions import Motion, alive, draw_motion
+from t4vcodec.media.rendered.actions import Motion, draw_motion
 from t4vcodec.media.rendered.camera import Shot, shoot
 from t4vcodec.media.rendered.figure import Body, draw_body, dress
+from t4vcodec.media.rendered.keyframes import alive
 from t4vcodec.media.rendered.names import generator
 from t4vcodec.media.rendered.places import Place
 from t4vcodec.media.rendered.pools import POOLS, Pool
@@ -86,12 +87,14 @@ def stage(action: str, seed: int, split: str, size: tuple[int, int], fps: float,
     solids = Solids()
     clothes = draw("clothes")
     dress(solids, body, posture, pool, noise, clothes, 1)
-    if motion.thing is not None and motion.thing.kind == "seat":
-        things.add_seat(solids, motion, body.height, heading, origin, len(t), noise, clothes)
-    elif motion.thing is not None:
-        things.add_load(
-            solids, motion, posture, timed, wrists.mean(axis=0), body.height, heading, origin, noise, clothes
-        )
+    thing = motion.thing
+    if thing is not None:
+        stand = (body.height, heading, origin)
+        if thing.kind == "seat":
+            things.add_seat(solids, thing, *stand, len(t), noise, clothes)
+        else:
+            held = motion.own_time(timed) >= thing.grasp
+            things.add_load(solids, thing, posture, held, wrists.mean(axis=0), *stand, noise, clothes)
 
     z = posture.joints[:, :, 2]
     clear = (float(z.min()) - 0.35, float(z.max()) + 0.35)

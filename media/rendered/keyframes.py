@@ -57,3 +57,28 @@ def ease(x: np.ndarray) -> np.ndarray:
     """Minimum-jerk course from 0 at x <= 0 to 1 at x >= 1 (Flash and Hogan 1985)."""
     x = np.clip(x, 0.0, 1.0)
     return x**3 * (10 - 15 * x + 6 * x * x)
+
+
+def alive(channels: Channels, t: np.ndarray, rng: np.random.Generator) -> Channels:
+    """Add breathing and the small sway of a living body; `t` are seconds."""
+    result = dict(channels)
+    breath = np.sin(2 * np.pi * rng.uniform(0.25, 0.4) * t + rng.uniform(0, 2 * np.pi))
+    result["bend"] = result["bend"] - 0.018 * breath
+    for name, size in (
+        ("x", 0.003),
+        ("z", 0.003),
+        ("twist", 0.03),
+        ("nod", 0.05),
+        ("look", 0.14),
+        ("side", 0.02),
+    ):
+        wave = sum(
+            np.sin(2 * np.pi * f * t + rng.uniform(0, 2 * np.pi)) / (1 + i)
+            for i, f in enumerate((rng.uniform(0.2, 0.5), rng.uniform(0.6, 1.1)))
+        )
+        result[name] = result[name] + size * wave
+    for side in ("left", "right"):
+        for name, size in (("flex", 0.04), ("out", 0.02), ("elbow", 0.05)):
+            wave = np.sin(2 * np.pi * rng.uniform(0.2, 0.6) * t + rng.uniform(0, 2 * np.pi))
+            result[f"{side}_{name}"] = result[f"{side}_{name}"] + size * wave
+    return result

@@ -20,6 +20,8 @@ PLANE_COLUMNS = 15
 # metre.
 
 _RUN = 8
+_LANE, _HALF = np.uint64(0xFFFF), np.uint64(127)
+_ONE, _TWO, _THREE = np.uint64(16), np.uint64(32), np.uint64(48)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -47,8 +49,9 @@ def _forms(plane, camera):
 def draw(plane, texels, levels, camera, shift_x, shift_y, dither, shadow, shadow_at, picture):
     """Draw a plane over `picture` (H, W, 3).
 
-    `texels` (n, 4) uint8 holds the levels of `levels` (count, 3: start, width, height) one after the other.
-    Between two levels `dither` (0..1) decides: the mean over passes with evenly spread dithers blends them.
+    `texels` (n,) uint64 (four lanes of 16 bits: R, G, B, coverage, each 0..255) holds the levels of `levels`
+    (count, 3: start, width, height) one after the other. Between two levels `dither` (0..1) decides: the mean
+    over passes with evenly spread dithers blends them.
     """
     height, width = picture.shape[:2]
     forms, k = _forms(plane, camera)
@@ -57,7 +60,7 @@ def draw(plane, texels, levels, camera, shift_x, shift_y, dither, shadow, shadow
     wrap_s, wrap_t, opaque, lit = plane[11] > 0, plane[12] > 0, plane[13] > 0, plane[14] > 0
     full_s, full_t = levels[0, 1] / density, levels[0, 2] / density
     per_s, per_t = 1.0 / full_s, 1.0 / full_t
-    one, scale = np.float32(1.0), np.float32(1.0 / 255.0)
+    one, scale = np.float32(1.0), np.float32(1.0 / (255.0 * 256.0))
     step = 1.0 / focal
     a0 = (shift_x - cx) * step
     for y in range(height):
@@ -140,9 +143,10 @@ def draw(plane, texels, levels, camera, shift_x, shift_y, dither, shadow, shadow
                 away = shadow[jz + 1, jx] + ax * (shadow[jz + 1, jx + 1] - shadow[jz + 1, jx])
                 gain = near + az * (away - near)
             # The sample lies between four texels; half a texel is added so that truncation is a floor.
+            # Weights are sixteenths, so four lanes of 16 bits are summed at once without a carry.
             u, v = s * factor + 0.5, t * factor + 0.5
             u1, v1 = int(u), int(v)
-            au, av = np.float32(u - u1), np.float32(v - v1)
+            au, av = int((u - u1) * 16.0), int((v - v1) * 16.0)
             u0, v0 = u1 - 1, v1 - 1
             if u0 < 0:
                 u0 = wide - 1 if wrap_s else 0
@@ -155,23 +159,19 @@ def draw(plane, texels, levels, camera, shift_x, shift_y, dither, shadow, shadow
                 v0 = min(v0, high - 1)
                 v1 = 0 if wrap_t else high - 1
             upper, lower = start + v0 * wide, start + v1 * wide
-            # Unsigned: numba then leaves out its test for indices that count from the end.
-            i00, i01 = upper + u0, upper + u1
-            i10, i11 = lower + u0, lower + u1
-            q11 = au * av * scale
-            q10, q01 = av * scale - q11, au * scale - q11
-            q00 = scale - q01 - q10 - q11
-            red = q00 * texels[i00, 0] + q01 * texels[i01, 0] + q10 * texels[i10, 0] + q11 * texels[i11, 0]
-            green = q00 * texels[i00, 1] + q01 * texels[i01, 1] + q10 * texels[i10, 1] + q11 * texels[i11, 1]
-            blue = q00 * texels[i00, 2] + q01 * texels[i01, 2] + q10 * texels[i10, 2] + q11 * texels[i11, 2]
+            lanes = texels[upper + u0] * np.uint64((16 - au) * (16 - av))
+            lanes += texels[upper + u1] * np.uint64(au * (16 - av))
+            lanes += texels[lower + u0] * np.uint64((16 - au) * av)
+            lanes += texels[lower + u1] * np.uint64(au * av)
+            red = np.float32(np.int64(lanes & _LANE)) * scale
+            green = np.float32(np.int64((lanes >> _ONE) & _LANE)) * scale
+            blue = np.float32(np.int64((lanes >> _TWO) & _LANE)) * scale
             if opaque:
                 picture[y, x, 0] = red * red * gain
                 picture[y, x, 1] = green * green * gain
                 picture[y, x, 2] = blue * blue * gain
             else:
-                alpha = (
-                    q00 * texels[i00, 3] + q01 * texels[i01, 3] + q10 * texels[i10, 3] + q11 * texels[i11, 3]
-                )
+                alpha = np.float32(np.int64(lanes >> _THREE)) * scale
                 if alpha > 0.004:
                     # Texels are multiplied by their coverage before squaring: c^2 / alpha^2 * alpha.
                     rest, over_alpha = one - alpha, one / alpha
@@ -201,7 +201,11 @@ def reach(plane, texels, levels, camera, depth, ids, number):
                 u %= levels[0, 1]
             if plane[12] > 0:
                 v %= levels[0, 2]
-            if 0 <= u < levels[0, 1] and 0 <= v < levels[0, 2] and texels[v * levels[0, 1] + u, 3] > 127:
+            if (
+                0 <= u < levels[0, 1]
+                and 0 <= v < levels[0, 2]
+                and (texels[v * levels[0, 1] + u] >> _THREE) > _HALF
+            ):
                 depth[y, x] = far
                 ids[y, x] = number
 
@@ -261,8 +265,10 @@ def cast_shadow(rows, light, sharpness, strength, at, shadow):
                     if share > 0.0:
                         share = min(share, 1.0)
                         share = share * share * (3.0 - 2.0 * share)
-                        shadow[z, x] = min(shadow[z, x], 1.0 - depth * share) if contact == 0 else (
-                            shadow[z, x] * (1.0 - 0.5 * depth * share))  # fmt: skip
+                        if contact == 0:
+                            shadow[z, x] = min(shadow[z, x], 1.0 - depth * share)
+                        else:
+                            shadow[z, x] *= 1.0 - 0.5 * depth * share
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -121,13 +121,14 @@ def cast(rows, kinds, camera, shift_x, shift_y, depth, ids):
         oy = row[AXES + 3] * px + row[AXES + 4] * py + row[AXES + 5] * pz
         oz = row[AXES + 6] * px + row[AXES + 7] * py + row[AXES + 8] * pz
         kind = kinds[n]
+        rx, ry, rz = camera[3] / focal, camera[4] / focal, camera[5] / focal
         for y in range(iy0, iy1):
-            b = (cy - (y + shift_y)) / focal
+            b, a = (cy - (y + shift_y)) / focal, (shift_x - cx) / focal
+            bx = camera[9] + b * camera[6] + a * camera[3]
+            by = camera[10] + b * camera[7] + a * camera[4]
+            bz = camera[11] + b * camera[8] + a * camera[5]
             for x in range(ix0, ix1):
-                a = ((x + shift_x) - cx) / focal
-                dx = camera[9] + a * camera[3] + b * camera[6]
-                dy = camera[10] + a * camera[4] + b * camera[7]
-                dz = camera[11] + a * camera[5] + b * camera[8]
+                dx, dy, dz = bx + x * rx, by + x * ry, bz + x * rz
                 t = _hit(row, kind, ox, oy, oz, dx, dy, dz)
                 if 0.0 < t < depth[y, x]:
                     depth[y, x] = t

@@ -206,6 +206,18 @@ def solve(
             hanging = 0.5 * sign * chest[0] - 0.8 * base[1] - 0.3 * chest[2]
             pole = (1 - weight) * _unit(elbow - shoulder) + weight * hanging
             elbow, wrist = _two_bones(shoulder, wrist, height * _UPPER_ARM, height * _FOREARM, pole)
+        # Hands and elbows that would sink into the floor rest on it; the nearer, the more the elbow turns up.
+        gap = np.minimum(wrist[:, 1], elbow[:, 1]) / height - 0.024
+        near = gap < 0.04
+        if np.any(near):
+            share = np.clip((0.04 - gap[near]) / 0.06, 0, 1)[:, None]
+            resting = wrist[near]
+            resting[:, 1] = np.maximum(resting[:, 1], 0.022 * height)
+            bent = _unit(elbow[near] - 0.5 * (shoulder[near] + wrist[near]))
+            pole = (1 - share) * bent + share * (base[1][near] + 0.4 * sign * chest[0][near])
+            elbow[near], wrist[near] = _two_bones(
+                shoulder[near], resting, height * _UPPER_ARM, height * _FOREARM, pole
+            )
         joints[:, INDEX[f"{name}_shoulder"]] = shoulder
         joints[:, INDEX[f"{name}_elbow"]] = elbow
         joints[:, INDEX[f"{name}_wrist"]] = wrist

@@ -136,14 +136,16 @@ def ink(picture: np.ndarray, y: int, x: int, strength: np.ndarray, colour: np.nd
 
 
 def pyramid(picture: np.ndarray, alpha: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Bytes of all levels (n, 4) and their (start, width, height), as planes.draw wants them."""
+    """Texels of all levels (n,) uint64, four lanes of 16 bits, and their (start, width, height), as
+    planes.draw wants them."""
     high, wide = picture.shape[:2]
     cover = np.ones((high, wide), np.float32) if alpha is None else alpha.astype(np.float32)
     level = np.dstack([np.clip(picture, 0, 1) * cover[..., None], cover]).astype(np.float32)
     parts, table, start = [], [], 0
     for _ in range(8):
         high, wide = level.shape[:2]
-        parts.append((level.reshape(-1, 4) * 255 + 0.5).astype(np.uint8))
+        values = (level.reshape(-1, 4) * 255 + 0.5).astype("<u2")
+        parts.append(values.view("<u8").ravel().astype(np.uint64))
         table.append((start, wide, high))
         start += high * wide
         if min(high, wide) < 2:

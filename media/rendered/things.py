@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from t4vcodec.media.rendered import fabrics
-from t4vcodec.media.rendered.actions import Motion
+from t4vcodec.media.rendered.actions import Thing
 from t4vcodec.media.rendered.skeleton import INDEX, Posture
 from t4vcodec.media.rendered.solids import Solids
 from t4vcodec.media.rendered.textures import Noise, hsv
@@ -23,7 +23,7 @@ def _axes(heading: float, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 def add_seat(
     solids: Solids,
-    motion: Motion,
+    thing: Thing,
     height: float,
     heading: float,
     origin: tuple[float, float],
@@ -32,8 +32,6 @@ def add_seat(
     rng: Rng,
 ) -> None:
     """Stand the chair, stool or bench of a sitting action behind the figure."""
-    thing = motion.thing
-    assert thing is not None
     right, up, ahead = _axes(heading, count)
     wood = solids.material(solids.texture(fabrics.wood(noise, rng)), 1.0, 1.0, gloss=0.05)
     cover = solids.texture(
@@ -77,9 +75,9 @@ def add_seat(
 
 def add_load(
     solids: Solids,
-    motion: Motion,
+    thing: Thing,
     posture: Posture,
-    t: np.ndarray,
+    held: np.ndarray,
     grip: np.ndarray,
     height: float,
     heading: float,
@@ -89,15 +87,12 @@ def add_load(
 ) -> None:
     """Put the box or ball of a lifting action on the floor; from the grasp on it goes with the hands.
 
-    `t` are the action's times of `posture`, `grip` (3,) is the middle between the wrists at the grasp.
+    `held` (T,) says when, `grip` (3,) is the middle between the wrists at the grasp.
     """
-    thing = motion.thing
-    assert thing is not None
-    right, up, ahead = _axes(heading, len(t))
+    right, up, ahead = _axes(heading, len(held))
     size = 0.5 * thing.width * height
     rest = np.array([origin[0], 0.0, origin[1]]) + thing.z * height * ahead + size * up
     hands = 0.5 * (posture.joints[:, INDEX["left_wrist"]] + posture.joints[:, INDEX["right_wrist"]])
-    held = motion.own_time(t) >= thing.grasp
     at = np.where(held[:, None], rest + hands - grip, rest)
     if rng.random() < 0.7:
         surface = solids.material(solids.texture(fabrics.carton(noise, rng)), 1.0, 1.0)
