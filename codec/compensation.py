@@ -17,7 +17,11 @@ import torch.nn.functional as F
 
 BORDER = 16  # samples of repeated border on each side that vectors may reach into
 
-_LUMA_TAPS = ((-1, 4, -10, 58, 17, -5, 1, 0), (-1, 4, -11, 40, 40, -11, 4, -1), (0, 1, -5, 17, 58, -10, 4, -1))
+_LUMA_TAPS = (
+    (-1, 4, -10, 58, 17, -5, 1, 0),
+    (-1, 4, -11, 40, 40, -11, 4, -1),
+    (0, 1, -5, 17, 58, -10, 4, -1),
+)
 _CHROMA_TAPS = ((0, 0, -4, 54, 16, -2, 0, 0), (0, 0, -4, 36, 36, -4, 0, 0), (0, 0, -2, 16, 54, -4, 0, 0))
 
 # H.263 Annex F, in eighths.

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numba import njit
-
 from t4vcodec.codec.reconstruct import blocks_of, plane_of
 from t4vcodec.codec.symbols import INTRA, LAST, LONG, LOST, ZERO, FrameSymbols
 
@@ -105,9 +104,7 @@ def conceal_motion(
 
 def _filled(kind: np.ndarray, guide: FrameSymbols, distance: int, before: np.ndarray) -> np.ndarray:
     out = before.astype(np.int16)
-    _fill(
-        guide.columns, guide.rows, kind, guide.reference, guide.vectors, max(distance, 1), before, out
-    )
+    _fill(guide.columns, guide.rows, kind, guide.reference, guide.vectors, max(distance, 1), before, out)
     return out
 
 
@@ -132,9 +129,7 @@ def fill_smoothly(plane: torch.Tensor, lost: np.ndarray, columns: int, rows: int
     levels = [(mean * known, known)]
     while min(levels[-1][0].shape[2:]) > 1:
         s, k = levels[-1]
-        levels.append(
-            (F.avg_pool2d(s, 2, ceil_mode=True), F.avg_pool2d(k, 2, ceil_mode=True))
-        )
+        levels.append((F.avg_pool2d(s, 2, ceil_mode=True), F.avg_pool2d(k, 2, ceil_mode=True)))
     s, k = levels[-1]
     filled = s.sum() / k.sum().clamp_min(1e-6) * torch.ones_like(s)
     for s, k in reversed(levels):

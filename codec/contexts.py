@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-
 from t4vcodec.codec.symbols import INTRA, LOST, NEW, NONE, SPLIT
 
 ALPHABET = 24

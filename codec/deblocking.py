@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-
 from t4vcodec.codec.symbols import BLOCK16, NONE, FrameSymbols
 
 ALPHA = 1.4  # largest step across the edge, in quantiser steps
@@ -16,14 +15,14 @@ BETA = 0.5  # largest difference beside it
 CLIP = 0.16  # most that a sample moves
 
 
-def _filter_columns(
-    plane: torch.Tensor, limits: torch.Tensor, size: int
-) -> torch.Tensor:
+def _filter_columns(plane: torch.Tensor, limits: torch.Tensor, size: int) -> torch.Tensor:
     """Filter the vertical edges every `size` columns. limits: (H, edges), the step allowed at each, 0 for none."""
     p1, p0 = plane[:, size - 2 :: size][:, :-1], plane[:, size - 1 :: size][:, :-1]
     q0, q1 = plane[:, size::size], plane[:, size + 1 :: size]
     jump = q0 - p0
-    active = (jump.abs() < ALPHA * limits) & ((p1 - p0).abs() < BETA * limits) & ((q1 - q0).abs() < BETA * limits)
+    active = (
+        (jump.abs() < ALPHA * limits) & ((p1 - p0).abs() < BETA * limits) & ((q1 - q0).abs() < BETA * limits)
+    )
     limit = CLIP * limits
     delta = torch.minimum(torch.maximum((4 * jump + (p1 - q1)) / 8, -limit), limit)
     delta = torch.where(active, delta, torch.zeros((), dtype=delta.dtype))
@@ -42,9 +41,7 @@ def _edge_limits(steps8: torch.Tensor, coded: torch.Tensor, inner: torch.Tensor)
     return torch.where((coded[:, :-1] | coded[:, 1:]) & ~inner, mean, torch.zeros(()))
 
 
-def deblock(
-    planes: list[torch.Tensor], symbols: FrameSymbols, steps: torch.Tensor
-) -> list[torch.Tensor]:
+def deblock(planes: list[torch.Tensor], symbols: FrameSymbols, steps: torch.Tensor) -> list[torch.Tensor]:
     """Filter y, u, v (H, W), (H/2, W/2). steps: (P,), the quantiser step of each position."""
     coded = symbols.transform != NONE
     if not coded.any():

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-
 from t4vcodec.codec.compensation import BORDER, WEIGHTS8
 from t4vcodec.codec.contexts import PLAIN_FRAME, reference_context, type_context, vector_context
 from t4vcodec.codec.motion import clamped
@@ -84,8 +83,23 @@ def _outer(p, columns, rows, field, field_reference, field_usable, phases_last, 
             else:
                 xs, xe = (0, 4) if horizontal < 0 else (4, 8)
             _add_samples(
-                phases, np.int64(field[ny, nx, 0]), np.int64(field[ny, nx, 1]), bx * 8, by * 8,
-                ys, ye, xs, xe, weight, 0, 0, width, height, known, oy, ox,
+                phases,
+                np.int64(field[ny, nx, 0]),
+                np.int64(field[ny, nx, 1]),
+                bx * 8,
+                by * 8,
+                ys,
+                ye,
+                xs,
+                xe,
+                weight,
+                0,
+                0,
+                width,
+                height,
+                known,
+                oy,
+                ox,
             )
             for y in range(ys, ye):
                 for x in range(xs, xe):
@@ -136,14 +150,44 @@ def _split_prediction(phases, v, x0, y0, width, height, known, missing, out):
         vertical = b ^ 2
         ys, ye = (4, 8) if b < 2 else (0, 4)
         _add_samples(
-            phases, v[vertical, 0], v[vertical, 1], x0 + ox, y0 + oy, ys, ye, 0, 8, _VERTICAL, 0, 0,
-            width, height, out, oy, ox,
+            phases,
+            v[vertical, 0],
+            v[vertical, 1],
+            x0 + ox,
+            y0 + oy,
+            ys,
+            ye,
+            0,
+            8,
+            _VERTICAL,
+            0,
+            0,
+            width,
+            height,
+            out,
+            oy,
+            ox,
         )
         horizontal = b ^ 1
         xs, xe = (4, 8) if (b & 1) == 0 else (0, 4)
         _add_samples(
-            phases, v[horizontal, 0], v[horizontal, 1], x0 + ox, y0 + oy, 0, 8, xs, xe, _HORIZONTAL, 0, 0,
-            width, height, out, oy, ox,
+            phases,
+            v[horizontal, 0],
+            v[horizontal, 1],
+            x0 + ox,
+            y0 + oy,
+            0,
+            8,
+            xs,
+            xe,
+            _HORIZONTAL,
+            0,
+            0,
+            width,
+            height,
+            out,
+            oy,
+            ox,
         )
 
 
@@ -163,7 +207,9 @@ def coded_cost(residual, step, lam, coef, first, result):
             e = coef[i] * coef[i]
             zero += e
             # 0.75 log2(e / step^2) is 1.5 log2 of the magnitude; the linear form is close between 1 and 8.
-            sent += min(e, base + slope * min(e / square, np.float32(1) + np.float32(0.25) * np.sqrt(e / square)) )
+            sent += min(
+                e, base + slope * min(e / square, np.float32(1) + np.float32(0.25) * np.sqrt(e / square))
+            )
         nothing += zero
         coded += min(zero, sent + lam * np.float32(1.5))
     result[0] = nothing
@@ -172,17 +218,35 @@ def coded_cost(residual, step, lam, coef, first, result):
 
 @njit(cache=True, nogil=True)
 def decide_packet(
-    order, near, tables, symbols, copy, frame_class, quality, distance, source, last, long,
-    field, field_reference, field_usable, proposal16, proposal8, steps, lambdas, hurt, work,
+    order,
+    near,
+    tables,
+    symbols,
+    copy,
+    frame_class,
+    quality,
+    distance,
+    source,
+    last,
+    long,
+    field,
+    field_reference,
+    field_usable,
+    proposal16,
+    proposal8,
+    steps,
+    lambdas,
+    hurt,
+    work,
 ):
     """Decide kind, reference and vectors of the positions `order` of one packet; see the module's head.
 
     tables: (row, cost). symbols: FrameSymbols.arrays, written. copy: whether these are the copies that a
-    long-term frame's packets carry: predicted from the last picture, nothing else sent. source: (H, W) float32. last, long: luma phases
-    (16, ..) uint8; the same twice where there is one reference. proposal16 (2, P, 2), proposal8 (2, P, 4, 2):
-    vectors the search found for LAST and LONG. steps, lambdas: (P,) float32. hurt: (2, rows8, columns8)
-    float32, what predicting from a block of each reference costs on top for the error a receiver may carry
-    there. work: scratch arrays.
+    long-term frame's packets carry: predicted from the last picture, nothing else sent. source: (H, W) float32.
+    last, long: luma phases (16, ..) uint8; the same twice where there is one reference. proposal16 (2, P, 2),
+    proposal8 (2, P, 4, 2): vectors the search found for LAST and LONG. steps, lambdas: (P,) float32. hurt:
+    (2, rows8, columns8) float32, what predicting from a block of each reference costs on top for the error a
+    receiver may carry there. work: scratch arrays.
     """
     kind, reference, vectors, transform, aq, modes, levels = symbols
     row, cost = tables

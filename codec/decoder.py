@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 
 import torch
-
 from t4vcodec.codec.models import load_tables
 from t4vcodec.codec.packets import Packet, PacketError, PacketSymbols, PayloadParser
 from t4vcodec.codec.picture import Picture
@@ -85,21 +85,29 @@ class Decoder:
         return self._frames(closed)
 
     def _frames(self, pictures: list[Picture]) -> list[Frame]:
-        first = self._state.number - len(pictures) + 1
-        return [self._frame(p, first + i) for i, p in enumerate(pictures)]
-
-    def _frame(self, picture: Picture, number: int) -> Frame:
+        """Frames of the pictures just closed; a picture that stands for many frames is converted once."""
         s = self.setup
-        if picture.y.shape != s.grid(False).size:
-            picture = picture.enlarged(*s.grid(False).size)
-        return picture.to_frame(s.height, s.width, float(number / s.fps), self._colour)
+        first = self._state.number - len(pictures) + 1
+        made: dict[int, Frame] = {}
+        out = []
+        for number, picture in enumerate(pictures, first):
+            time = float(number / s.fps)
+            if id(picture) in made:
+                out.append(replace(made[id(picture)], time=time))
+                continue
+            full = picture if picture.y.shape == s.grid(False).size else picture.enlarged(*s.grid(False).size)
+            made[id(picture)] = full.to_frame(s.height, s.width, time, self._colour)
+            out.append(made[id(picture)])
+        return out
 
     def _take(self, item: Packet | bytes, closed: list[Picture]) -> None:
         packet = Packet.parse(bytes(item), self.setup)
         awaited = self.next_frame
         ahead = (packet.frame - awaited + 0x8000) % 0x10000 - 0x8000
         if ahead > MAX_AHEAD:
-            raise PacketError(f"frame {ahead} numbers ahead of the awaited one: foreign, or after too long a gap")
+            raise PacketError(
+                f"frame {ahead} numbers ahead of the awaited one: foreign, or after too long a gap"
+            )
         if ahead < 0:
             self._take_late(packet, awaited + ahead)
             return

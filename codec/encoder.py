@@ -13,11 +13,18 @@ from fractions import Fraction
 
 import numpy as np
 import torch
-
 from t4vcodec.codec.concealment import motion_to_last
 from t4vcodec.codec.contexts import KEY_FRAME, LONG_FRAME, PLAIN_FRAME
 from t4vcodec.codec.expectation import Expectation
-from t4vcodec.codec.frame_coder import Source, Workers, choose_levels, decide, key_copies, key_symbols, propose
+from t4vcodec.codec.frame_coder import (
+    Source,
+    Workers,
+    choose_levels,
+    decide,
+    key_copies,
+    key_symbols,
+    propose,
+)
 from t4vcodec.codec.models import load_tables
 from t4vcodec.codec.packet_map import PacketMap
 from t4vcodec.codec.packets import MAX_PAYLOAD, FrameHeader, Packet, count_bits, serialise
@@ -32,6 +39,8 @@ from t4vcodec.media.frames import Frame
 TRANSPORT_HEADER = 40  # bytes of IP, UDP and RTP, counted in the rate
 PERIOD = 16
 DEFAULT_RESILIENCE = 0.3
+PACKET_BYTES = 800  # of a packet of a frame made for loss; a frame cut finer conceals better, headers cost
+LEAST_PACKETS = {KEY_FRAME: 8, LONG_FRAME: 4, PLAIN_FRAME: 2}
 STARVED = 0.022  # bits a pixel below which frames are coded at half size
 
 
@@ -84,7 +93,9 @@ class Encoder:
         if kbps is not None and not 1 <= kbps <= 1e6:
             raise EncoderError(f"a rate of {kbps} kbit/s is out of range: 1 to 1,000,000")
         if quality is not None and not (isinstance(quality, int) and 0 <= quality <= 63):
-            raise EncoderError(f"quality {quality} is out of range: a whole number from 0 (fine) to 63 (coarse)")
+            raise EncoderError(
+                f"quality {quality} is out of range: a whole number from 0 (fine) to 63 (coarse)"
+            )
         if not 0 <= resilience <= 0.5:
             raise EncoderError(f"resilience {resilience} is out of range: 0 to 0.5")
         self.setup = setup
@@ -133,7 +144,9 @@ class Encoder:
         """The packets of the next frame, in sending order. Raises EncoderError on a frame of another size."""
         s = self.setup
         if (frame.width, frame.height) != (s.width, s.height):
-            raise EncoderError(f"a frame of {frame.width}x{frame.height} in a session of {s.width}x{s.height}")
+            raise EncoderError(
+                f"a frame of {frame.width}x{frame.height} in a session of {s.width}x{s.height}"
+            )
         picture = Picture.from_frame(frame, *s.grid(False).size)
         if self._half:
             picture = picture.halved(*s.grid(True).size)
@@ -170,7 +183,9 @@ class Encoder:
             elif quality < 63:
                 quality = min(quality + 6, 63)
             else:
-                raise EncoderError(f"frame {self._number} does not fit {most} packets at the coarsest quality")
+                raise EncoderError(
+                    f"frame {self._number} does not fit {most} packets at the coarsest quality"
+                )
         self._after(source, symbols, copies, picture, header, packets)
         return packets
 
@@ -214,8 +229,7 @@ class Encoder:
         if self.resilience == 0:
             count = -(-int(expected * 1.12) // MAX_PAYLOAD)
         else:
-            least = 8 if frame_class == KEY_FRAME else 4 if frame_class == LONG_FRAME else 2
-            count = max(round(expected / 800), least)
+            count = max(round(expected / PACKET_BYTES), LEAST_PACKETS[frame_class])
         return int(min(max(count, 1), most))
 
     def _references(self, frame_class: int) -> dict[int, Picture]:
@@ -232,9 +246,7 @@ class Encoder:
             LAST: self._hints[None] if self._hints is not None else zero,
             LONG: np.stack([self._long_hints, self._hints * min(self._distance, 4)]),
         }
-        return propose(
-            source, self._references(frame_class), hints, quality_step(quality), self._workers
-        )
+        return propose(source, self._references(frame_class), hints, quality_step(quality), self._workers)
 
     def _attempt(
         self, source: Source, proposal, header: FrameHeader
@@ -249,8 +261,17 @@ class Encoder:
             last, long = self._last, self._long if header.distance > 1 or header.long else self._last
             hurt = self._expectation.hurt(frame_class)
             symbols = decide(
-                source, proposal, last, long, frame_class, quality, header.distance, packets, self._tables,
-                hurt, self._workers,
+                source,
+                proposal,
+                last,
+                long,
+                frame_class,
+                quality,
+                header.distance,
+                packets,
+                self._tables,
+                hurt,
+                self._workers,
             )
         base = base_steps(symbols, quality)
         prediction = predict_frame(symbols, last, long, base)
@@ -263,15 +284,30 @@ class Encoder:
             copies = key_copies(source, symbols, quality, packets, self._tables, self._workers)
         elif header.copies:
             copies = decide(
-                source, proposal, last, last, frame_class, quality, header.distance, packets, self._tables,
-                np.zeros_like(hurt), self._workers, copy=True,
+                source,
+                proposal,
+                last,
+                last,
+                frame_class,
+                quality,
+                header.distance,
+                packets,
+                self._tables,
+                np.zeros_like(hurt),
+                self._workers,
+                copy=True,
             )
         out = serialise(header, symbols, copies, packets, self._tables, self.setup.salt)
         return symbols, copies, picture, out
 
     def _after(
-        self, source: Source, symbols: FrameSymbols, copies: FrameSymbols | None, picture: Picture,
-        header: FrameHeader, packets: Sequence[Packet],
+        self,
+        source: Source,
+        symbols: FrameSymbols,
+        copies: FrameSymbols | None,
+        picture: Picture,
+        header: FrameHeader,
+        packets: Sequence[Packet],
     ) -> None:
         frame_class = header.frame_class
         size = sum(len(p) + TRANSPORT_HEADER for p in packets)

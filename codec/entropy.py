@@ -203,9 +203,7 @@ class Coder:
     @classmethod
     def counter(cls) -> Coder:
         """Codes nothing: for walks that count symbols or bits."""
-        return cls(
-            np.zeros(3, np.uint64), np.array([COUNT, 0, 0, 0], dtype=np.int64), np.zeros(1, np.uint8)
-        )
+        return cls(np.zeros(3, np.uint64), np.array([COUNT, 0, 0, 0], dtype=np.int64), np.zeros(1, np.uint8))
 
     @property
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
 from t4vcodec.codec.packet_map import PacketMap
 from t4vcodec.codec.packets import PacketSymbols
 from t4vcodec.codec.symbols import LOST, FrameSymbols
@@ -77,9 +76,16 @@ class PacketErasure:
 
     @staticmethod
     def erase(
-        symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap, lost: Sequence[bool]
+        symbols: FrameSymbols,
+        copies: FrameSymbols | None,
+        packets: PacketMap,
+        lost: Sequence[bool],
+        reach: int,
     ) -> Received:
-        """What is left of a frame when the packets `lost` (count,) do not arrive."""
+        """What is left of a frame when the packets `lost` (count,) do not arrive.
+
+        reach: `FrameHeader.copy_reach`, how many packets carry a copy of each position.
+        """
         lost = np.asarray(lost, bool)
         if lost.shape != (packets.count,):
             raise ValueError(f"lost: expected shape ({packets.count},), got {lost.shape}")
@@ -89,16 +95,18 @@ class PacketErasure:
         coarse = np.zeros(gone.size, bool)
         left = None
         if copies is not None and not lost.all():
-            # The copy of packet i travels in packet i - 1.
-            carrier_lost = np.roll(lost, 1)[packets.packet]
-            coarse = gone & ~carrier_lost
+            # The copies of packet i travel in packets i - 1 to i - reach.
+            carriers_lost = np.all([np.roll(lost, r) for r in range(1, reach + 1)], axis=0)[packets.packet]
+            coarse = gone & ~carriers_lost
             out.take(copies, np.flatnonzero(coarse))
             left = FrameSymbols.lost(packets.columns, packets.rows)
-            left.take(copies, np.flatnonzero(~carrier_lost))
+            left.take(copies, np.flatnonzero(~carriers_lost))
         return Received(out, coarse, left)
 
-    def __call__(self, symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap) -> Received:
-        return self.erase(symbols, copies, packets, self.draw(packets.count))
+    def __call__(
+        self, symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap, reach: int
+    ) -> Received:
+        return self.erase(symbols, copies, packets, self.draw(packets.count), reach)
 
 
 __all__ = ["LOST", "PacketErasure", "Received", "assemble"]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numba import njit
-
 from t4vcodec.codec.compensation import BORDER
 from t4vcodec.codec.concealment import conceal_vector
 from t4vcodec.codec.contexts import LONG_FRAME
@@ -72,14 +71,19 @@ class Expectation:
         return (weight * (1 - self._loss) * self._carried).astype(np.float32)
 
     def update(
-        self, header: FrameHeader, symbols: FrameSymbols, copies: FrameSymbols | None, picture: Picture,
-        last: Picture | None, tables: Tables,
+        self,
+        header: FrameHeader,
+        symbols: FrameSymbols,
+        copies: FrameSymbols | None,
+        picture: Picture,
+        last: Picture | None,
+        tables: Tables,
     ) -> None:
         """Account for a frame just coded. picture: its reconstruction; last: the one before."""
         if self._loss == 0:
             return
         p = self._loss
-        missed = p * p if copies is not None else p  # neither the positions nor their copy
+        missed = p ** (1 + header.copy_reach)  # neither the positions nor a copy of them
         only_copy = p - missed
         if header.key or last is None:
             concealed = _block_error(picture.y, _surroundings(picture.y))
@@ -93,8 +97,13 @@ class Expectation:
         else:
             concealed = np.empty(self._carried.shape[1:], np.float32)
             _concealment_error(
-                symbols.columns, symbols.rows, symbols.arrays[:3], header.distance, picture.luma8,
-                last.luma_phases8, concealed,
+                symbols.columns,
+                symbols.rows,
+                symbols.arrays[:3],
+                header.distance,
+                picture.luma8,
+                last.luma_phases8,
+                concealed,
             )
             vectors, reference, inter = motion_fields(symbols)
             y, x = np.mgrid[0 : inter.shape[0], 0 : inter.shape[1]]

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-
 from t4vcodec.codec.contexts import KEY_FRAME, PLAIN_FRAME
 from t4vcodec.codec.decide import decide_packet
 from t4vcodec.codec.motion import search_rows
@@ -55,9 +54,9 @@ class Source:
         y, u, v = (p.numpy() for p in (picture.y, picture.u, picture.v))
         rows, columns = y.shape[0] // 16, y.shape[1] // 16
         blocks = y.reshape(rows, 16, columns, 16).transpose(0, 2, 1, 3).reshape(rows * columns, 256)
-        octaves = np.clip(
-            AQ_STRENGTH * (np.log2(blocks.var(1) * 256 + 1) - AQ_CENTRE) / 6, -1, 1
-        ).astype(np.float32)
+        octaves = np.clip(AQ_STRENGTH * (np.log2(blocks.var(1) * 256 + 1) - AQ_CENTRE) / 6, -1, 1).astype(
+            np.float32
+        )
         return cls(picture, y, u, v, picture.luma8, octaves)
 
     @property
@@ -80,7 +79,9 @@ class Proposal:
 
     def is_cut(self, source: Source) -> bool:
         """Whether most of the frame is better described by block means than by any motion: a scene cut."""
-        flat = np.abs(source.y - block_means(source.y)).reshape(source.y.shape[0] // 16, 16, -1, 16).sum((1, 3))
+        flat = (
+            np.abs(source.y - block_means(source.y)).reshape(source.y.shape[0] // 16, 16, -1, 16).sum((1, 3))
+        )
         matched = self.costs[:, :, 0].min(0)
         active = flat.ravel() > 256 * 3
         return bool(active.any() and (matched[active] > 0.9 * flat.ravel()[active]).mean() > 0.7)
@@ -135,7 +136,9 @@ def propose(
     return Proposal(v16, v8, costs)
 
 
-def _field(proposal: Proposal, references: Sequence[int], rows: int, columns: int, step: float) -> FrameSymbols:
+def _field(
+    proposal: Proposal, references: Sequence[int], rows: int, columns: int, step: float
+) -> FrameSymbols:
     """The motion to assume for neighbours before anything is decided: the search's best per position."""
     guess = FrameSymbols.lost(columns, rows)
     whole = proposal.costs[:, :, 0]
@@ -191,8 +194,26 @@ def decide(
     def job(order: np.ndarray) -> None:
         work = (*(np.empty((16, 16), np.float32) for _ in range(4)), np.empty(64, np.float32))
         decide_packet(
-            order, packets.near, (row, cost), arrays, copy, frame_class, quality, distance, source.y, last8, long8,
-            vectors, reference, usable, proposal.vectors16, proposal.vectors8, steps, lambdas, hurt, work,
+            order,
+            packets.near,
+            (row, cost),
+            arrays,
+            copy,
+            frame_class,
+            quality,
+            distance,
+            source.y,
+            last8,
+            long8,
+            vectors,
+            reference,
+            usable,
+            proposal.vectors16,
+            proposal.vectors8,
+            steps,
+            lambdas,
+            hurt,
+            work,
         )
 
     workers.map(job, packets.order)
@@ -233,8 +254,21 @@ def choose_levels(
             np.empty(384, np.int16),
         )
         code_packet(
-            order, packets.near, (tables.row, tables.cost), tables.points, arrays, copy, frame_class, quality,
-            source.planes, planes, steps, lambdas, base * np.float32(INTRA_DC_SCALE), CHROMA_WEIGHT, work,
+            order,
+            packets.near,
+            (tables.row, tables.cost),
+            tables.points,
+            arrays,
+            copy,
+            frame_class,
+            quality,
+            source.planes,
+            planes,
+            steps,
+            lambdas,
+            base * np.float32(INTRA_DC_SCALE),
+            CHROMA_WEIGHT,
+            work,
         )
 
     workers.map(job, packets.order)

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-
 from t4vcodec.codec.compensation import BORDER
 from t4vcodec.codec.symbols import MAX_VECTOR
 
 _DIAMOND = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]], dtype=np.int64)
-_RING = np.array(
-    [[-1, -1], [0, -1], [1, -1], [-1, 0], [1, 0], [-1, 1], [0, 1], [1, 1]], dtype=np.int64
-)
+_RING = np.array([[-1, -1], [0, -1], [1, -1], [-1, 0], [1, 0], [-1, 1], [0, 1], [1, 1]], dtype=np.int64)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -49,8 +46,9 @@ def vector_bits(dx, dy):
 
 
 @njit(cache=True, nogil=True)
-def _try16(source, phases, x0, y0, vx, vy, px, py, lam, best, best16, best8):
+def _try16(at, vx, vy):
     """Score (vx, vy) for the 16x16 block at (x0, y0) and its four 8x8 blocks; px, py: predicted vector."""
+    source, phases, x0, y0, px, py, lam, best, best16, best8 = at
     height, width = source.shape
     vx = clamped(min(max(vx, -MAX_VECTOR), MAX_VECTOR), x0, 16, width)
     vy = clamped(min(max(vy, -MAX_VECTOR), MAX_VECTOR), y0, 16, height)
@@ -91,7 +89,12 @@ def _refine8(source, phases, x0, y0, b, step, lam, px, py, best, best8):
             if abs(vx) > MAX_VECTOR or abs(vy) > MAX_VECTOR:
                 continue
             s = _sad8(
-                source, bx, by, phases[(vx & 3) * 4 + (vy & 3)], bx + BORDER + (vx >> 2), by + BORDER + (vy >> 2)
+                source,
+                bx,
+                by,
+                phases[(vx & 3) * 4 + (vy & 3)],
+                bx + BORDER + (vx >> 2),
+                by + BORDER + (vy >> 2),
             )
             j = s + 0.5 * lam * vector_bits(vx - px, vy - py)
             if j < best[1 + b]:
@@ -139,20 +142,21 @@ def search_rows(source, phases, first_row, end_row, hints, lam, vectors16, vecto
                 py = max(min(ly, uy), min(max(ly, uy), ry))
             for i in range(5):
                 best[i] = 1e30
-            _try16(source, phases, x0, y0, px, py, px, py, lam, best, best16, best8)
-            _try16(source, phases, x0, y0, 0, 0, px, py, lam, best, best16, best8)
+            at = (source, phases, x0, y0, px, py, lam, best, best16, best8)
+            _try16(at, px, py)
+            _try16(at, 0, 0)
             if left:
-                _try16(source, phases, x0, y0, np.int64(vectors16[p - 1, 0]), np.int64(vectors16[p - 1, 1]), px, py, lam, best, best16, best8)
+                _try16(at, np.int64(vectors16[p - 1, 0]), np.int64(vectors16[p - 1, 1]))
             if above:
                 q = p - columns
-                _try16(source, phases, x0, y0, np.int64(vectors16[q, 0]), np.int64(vectors16[q, 1]), px, py, lam, best, best16, best8)
+                _try16(at, np.int64(vectors16[q, 0]), np.int64(vectors16[q, 1]))
             for k in range(hints.shape[0]):
-                _try16(source, phases, x0, y0, np.int64(hints[k, p, 0]), np.int64(hints[k, p, 1]), px, py, lam, best, best16, best8)
+                _try16(at, np.int64(hints[k, p, 0]), np.int64(hints[k, p, 1]))
                 if column + 1 < columns:
-                    _try16(source, phases, x0, y0, np.int64(hints[k, p + 1, 0]), np.int64(hints[k, p + 1, 1]), px, py, lam, best, best16, best8)
+                    _try16(at, np.int64(hints[k, p + 1, 0]), np.int64(hints[k, p + 1, 1]))
                 if row + 1 < source.shape[0] // 16:
                     q = p + columns
-                    _try16(source, phases, x0, y0, np.int64(hints[k, q, 0]), np.int64(hints[k, q, 1]), px, py, lam, best, best16, best8)
+                    _try16(at, np.int64(hints[k, q, 0]), np.int64(hints[k, q, 1]))
             # A poor match earns a wide search.
             step = 32 if best[0] > 256 * 8 else 8
             while step >= 4:
@@ -161,7 +165,7 @@ def search_rows(source, phases, first_row, end_row, hints, lam, vectors16, vecto
                     cy = best16[1]
                     moved = False
                     for i in range(4):
-                        if _try16(source, phases, x0, y0, cx + step * _DIAMOND[i, 0], cy + step * _DIAMOND[i, 1], px, py, lam, best, best16, best8):
+                        if _try16(at, cx + step * _DIAMOND[i, 0], cy + step * _DIAMOND[i, 1]):
                             moved = True
                     if not moved:
                         break
@@ -170,7 +174,7 @@ def search_rows(source, phases, first_row, end_row, hints, lam, vectors16, vecto
                 cx = best16[0]
                 cy = best16[1]
                 for i in range(8):
-                    _try16(source, phases, x0, y0, cx + fine * _RING[i, 0], cy + fine * _RING[i, 1], px, py, lam, best, best16, best8)
+                    _try16(at, cx + fine * _RING[i, 0], cy + fine * _RING[i, 1])
             for b in range(4):
                 for fine in (4, 2, 1):
                     _refine8(source, phases, x0, y0, b, fine, lam, best16[0], best16[1], best, best8)

@@ -24,7 +24,7 @@ def lattice_step(n: int) -> int:
     def least(k: int) -> int:
         return min(
             dx * dx + dy * dy
-            for dy in range(0, n + 1)
+            for dy in range(n + 1)
             for dx in range(-n, n + 1)
             if (dx + k * dy) % n == 0 and (dx, dy) != (0, 0)
         )

@@ -16,7 +16,6 @@ import binascii
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from t4vcodec.codec.contexts import KEY_FRAME, LONG_FRAME, PLAIN_FRAME
 from t4vcodec.codec.entropy import Coder
 from t4vcodec.codec.packet_map import MAX_PACKETS, PacketMap, packet_map
@@ -30,6 +29,7 @@ VERSION = 1
 HEADER = 8
 MAX_PAYLOAD = 1200  # header included
 MAX_DISTANCE = 31
+KEY_COPY_REACH = 1
 _NO_COUNTS = np.zeros((1, 1), np.int64)
 _NO_BITS = np.zeros(len(PARTS))
 
@@ -65,6 +65,13 @@ class FrameHeader:
         if self.key:
             return KEY_FRAME
         return LONG_FRAME if self.long else PLAIN_FRAME
+
+    @property
+    def copy_reach(self) -> int:
+        """Of how many following packets (cyclically) each packet carries copies."""
+        if not self.copies:
+            return 0
+        return min(KEY_COPY_REACH if self.key else 1, self.count - 1)
 
     def map(self, setup: Setup) -> PacketMap:
         grid = setup.grid(self.half)
@@ -161,18 +168,29 @@ def payload_capacity(positions: int) -> int:
 
 
 def serialise(
-    header: FrameHeader, symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap, tables: Tables,
+    header: FrameHeader,
+    symbols: FrameSymbols,
+    copies: FrameSymbols | None,
+    packets: PacketMap,
+    tables: Tables,
     salt: int,
 ) -> list[Packet]:
     """All packets of a frame."""
     out = []
     t = (tables.cumulated, tables.row, tables.cost, _NO_COUNTS, _NO_BITS)
     for index, order in enumerate(packets.order):
-        coder = Coder.encoder(payload_capacity(2 * order.size))
+        coder = Coder.encoder(payload_capacity(3 * order.size + 3))
         for part, part_order, copy in _parts(header, symbols, copies, packets, index):
             walk(
-                coder.arrays, t, part_order, packets.near, copy, header.frame_class, header.quality,
-                max(header.distance, 1), part.arrays,
+                coder.arrays,
+                t,
+                part_order,
+                packets.near,
+                copy,
+                header.frame_class,
+                header.quality,
+                max(header.distance, 1),
+                part.arrays,
             )
         out.append(Packet(header, index, coder.finish(), salt))
     return out
@@ -181,12 +199,16 @@ def serialise(
 def _parts(header: FrameHeader, symbols, copies, packets: PacketMap, index: int):
     """What a packet's payload holds, in order: (symbols, positions, whether they are copies)."""
     yield symbols, packets.order[index], False
-    if header.copies:
-        yield copies, packets.order[(index + 1) % header.count], True
+    for ahead in range(1, header.copy_reach + 1):
+        yield copies, packets.order[(index + ahead) % header.count], True
 
 
 def count_bits(
-    header: FrameHeader, symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap, tables: Tables,
+    header: FrameHeader,
+    symbols: FrameSymbols,
+    copies: FrameSymbols | None,
+    packets: PacketMap,
+    tables: Tables,
     counts: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float]:
     """Ideal bits (-log2 of the tables' probabilities) by part (`syntax.PARTS`), and those of the copies.
@@ -201,8 +223,15 @@ def count_bits(
         for part, order, copy in _parts(header, symbols, copies, packets, index):
             t = (tables.cumulated, tables.row, tables.cost, counts, extra if copy else own)
             walk(
-                coder.arrays, t, order, packets.near, copy, header.frame_class, header.quality,
-                max(header.distance, 1), part.arrays,
+                coder.arrays,
+                t,
+                order,
+                packets.near,
+                copy,
+                header.frame_class,
+                header.quality,
+                max(header.distance, 1),
+                part.arrays,
             )
     return own, float(extra.sum())
 
@@ -226,25 +255,42 @@ class PayloadParser:
         tables = self._tables
         coder = Coder.decoder(packet.payload)
         t = (tables.cumulated, tables.row, tables.cost, _NO_COUNTS, _NO_BITS)
-        taken = []
+        taken: list[tuple[np.ndarray, ...]] = []
+        orders = []
         for part, order, copy in _parts(header, symbols, copies, packets, packet.index):
             walk(
-                coder.arrays, t, order, packets.near, copy, header.frame_class, header.quality,
-                max(header.distance, 1), part.arrays,
+                coder.arrays,
+                t,
+                order,
+                packets.near,
+                copy,
+                header.frame_class,
+                header.quality,
+                max(header.distance, 1),
+                part.arrays,
             )
             taken.append(tuple(a[order] for a in part.arrays))
+            orders.append(order)
             for a in part.arrays:
                 a[order] = 0
             part.kind[order] = LOST
         if not coder.ended_exactly():
             raise PacketError("the payload is longer or shorter than its symbols")
-        if header.copies:
-            return PacketSymbols(packet, packets.order[packet.index], taken[0],
-                                 packets.order[(packet.index + 1) % header.count], taken[1])
-        return PacketSymbols(packet, packets.order[packet.index], taken[0], np.zeros(0, np.int32), ())
+        copied = tuple(np.concatenate(rows) for rows in zip(*taken[1:]))
+        copied_positions = np.concatenate(orders[1:]) if copied else np.zeros(0, np.int32)
+        return PacketSymbols(packet, orders[0], taken[0], copied_positions, copied)
 
 
 __all__ = [
-    "HEADER", "MAX_DISTANCE", "MAX_PACKETS", "MAX_PAYLOAD", "FrameHeader", "Packet", "PacketError",
-    "PacketSymbols", "PayloadParser", "count_bits", "serialise",
+    "HEADER",
+    "MAX_DISTANCE",
+    "MAX_PACKETS",
+    "MAX_PAYLOAD",
+    "FrameHeader",
+    "Packet",
+    "PacketError",
+    "PacketSymbols",
+    "PayloadParser",
+    "count_bits",
+    "serialise",
 ]

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numba import njit
-
 from t4vcodec.codec.compensation import interpolate
 from t4vcodec.media.frames import Colour, Frame
 
@@ -95,7 +94,9 @@ class Picture:
         planes = []
         for plane, div in ((self.y, 1), (self.u, 2), (self.v, 2)):
             h, w = height // div, width // div
-            large = F.interpolate(plane[None, None].float(), scale_factor=2, mode="bicubic", align_corners=False)
+            large = F.interpolate(
+                plane[None, None].float(), scale_factor=2, mode="bicubic", align_corners=False
+            )
             large = large[..., :h, :w].clamp(0, 255)
             pad = (0, w - large.shape[3], 0, h - large.shape[2])
             planes.append(F.pad(large, pad, mode="replicate")[0, 0])

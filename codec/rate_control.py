@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from t4vcodec.codec.contexts import KEY_FRAME, LONG_FRAME, PLAIN_FRAME
 
 FINER = {KEY_FRAME: 5, LONG_FRAME: 3, PLAIN_FRAME: 0}
@@ -65,9 +64,7 @@ class RateControl:
             whole += longs * self._scale[LONG_FRAME] * _relative(-FINER[LONG_FRAME])
             budget = horizon * self.bits_per_frame
             wanted = OCTAVE / SLOPE * np.log2(whole / max(budget - self.owed, 0.3 * budget))
-            self.level = self._bounded(
-                self.level + min(max(wanted - self.level, -MOST_CHANGE), MOST_CHANGE)
-            )
+            self.level = self._bounded(self.level + min(max(wanted - self.level, -MOST_CHANGE), MOST_CHANGE))
         return int(min(max(round(self.level - FINER[frame_class]), 0), 63))
 
     @staticmethod

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-
 from t4vcodec.codec.contexts import (
     CHROMA,
     CHROMA_INTRA,
@@ -43,7 +42,6 @@ from t4vcodec.codec.syntax import (
     type_context,
 )
 from t4vcodec.codec.transform import forward8, forward16
-
 
 _SMALLEST = 0.55  # in steps: what is below is never worth a level
 
@@ -102,7 +100,21 @@ def quantise_block(coef, base, size, first, step, lam, level_class, points, row,
 
 @njit(cache=True, nogil=True, fastmath=True)
 def best_mode(
-    coef, base, size, first, step, lam, block_class, modes, mode_context, points, row, cost, out, out_base, scratch
+    coef,
+    base,
+    size,
+    first,
+    step,
+    lam,
+    block_class,
+    modes,
+    mode_context,
+    points,
+    row,
+    cost,
+    out,
+    out_base,
+    scratch,
 ):
     """Try every mode of a block; levels of the best into out[out_base:]. Returns mode and J."""
     area = size * size
@@ -197,8 +209,21 @@ def code_position(
             j16 += j
         context = mode16_context(intra, mode16_near(near, p, kind, modes))
         mode16, j = best_mode(
-            coef, 0, 16, first, step, lam, LUMA16_INTRA if intra else LUMA16, LUMA_MODES, context,
-            points, row, cost, spare, 0, scratch,
+            coef,
+            0,
+            16,
+            first,
+            step,
+            lam,
+            LUMA16_INTRA if intra else LUMA16,
+            LUMA_MODES,
+            context,
+            points,
+            row,
+            cost,
+            spare,
+            0,
+            scratch,
         )
         j16 += j
     if only != BLOCK16:
@@ -214,8 +239,21 @@ def code_position(
                 j8 += j
             context = mode8_context(intra, b, mode8_near(near, p, kind, modes, transform, b))
             m, j = best_mode(
-                coef, base_index, 8, first, step, lam, LUMA8_INTRA if intra else LUMA8, LUMA_MODES, context,
-                points, row, cost, out, base_index, scratch,
+                coef,
+                base_index,
+                8,
+                first,
+                step,
+                lam,
+                LUMA8_INTRA if intra else LUMA8,
+                LUMA_MODES,
+                context,
+                points,
+                row,
+                cost,
+                out,
+                base_index,
+                scratch,
             )
             modes[p, b] = m
             j8 += j
@@ -235,13 +273,28 @@ def code_position(
         forward8(chroma_residual[plane], 0, 0, coef, base_index)
         if intra:
             base = dc_base(near, p, kind, transform, levels, plane + 1)
-            v, j = _quantise_dc(coef[base_index], dc_step, chroma_lam, base, row, cost, DC_CONTEXT + 3 + plane)
+            v, j = _quantise_dc(
+                coef[base_index], dc_step, chroma_lam, base, row, cost, DC_CONTEXT + 3 + plane
+            )
             out[base_index] = v
             j_chroma += j
         context = chroma_context(intra, plane, chroma_near(p, transform, modes, plane))
         m, j = best_mode(
-            coef, base_index, 8, first, step, chroma_lam, CHROMA_INTRA if intra else CHROMA, CHROMA_MODES,
-            context, points, row, cost, out, base_index, scratch,
+            coef,
+            base_index,
+            8,
+            first,
+            step,
+            chroma_lam,
+            CHROMA_INTRA if intra else CHROMA,
+            CHROMA_MODES,
+            context,
+            points,
+            row,
+            cost,
+            out,
+            base_index,
+            scratch,
         )
         modes[p, 4 + plane] = m
         j_chroma += j
@@ -269,8 +322,21 @@ def type_bits(copy, frame_class, quality, kind, transform, a, b, row, cost, k, t
 
 @njit(cache=True, nogil=True)
 def code_packet(
-    order, near, tables, points, symbols, copy, frame_class, quality, source, prediction, steps, lambdas,
-    dc_steps, chroma_weight, work,
+    order,
+    near,
+    tables,
+    points,
+    symbols,
+    copy,
+    frame_class,
+    quality,
+    source,
+    prediction,
+    steps,
+    lambdas,
+    dc_steps,
+    chroma_weight,
+    work,
 ):
     """Choose the residual of the positions `order` of one packet; kinds and vectors are settled.
 
@@ -302,8 +368,19 @@ def code_packet(
         context = row[type_context(copy, frame_class, quality, kind, transform, a, b)]
         k = np.int64(kind[p])
         none, j8, j16 = code_position(
-            p, near, tables, points, symbols, residual, chroma_residual, steps[p], dc_steps[p], lam,
-            lam * chroma_weight, (coef, scratch, spare), 0,
+            p,
+            near,
+            tables,
+            points,
+            symbols,
+            residual,
+            chroma_residual,
+            steps[p],
+            dc_steps[p],
+            lam,
+            lam * chroma_weight,
+            (coef, scratch, spare),
+            0,
         )
         coded = min(j8 + lam * cost[context, k * 3 + BLOCKS8], j16 + lam * cost[context, k * 3 + BLOCK16])
         none += lam * cost[context, k * 3 + NONE]

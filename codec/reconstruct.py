@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-
 from t4vcodec.codec.compensation import predict
 from t4vcodec.codec.contexts import CHROMA, LUMA8, LUMA16, MODE_BASE
 from t4vcodec.codec.deblocking import deblock
@@ -136,8 +135,13 @@ def predict_frame(
 
 
 def _dequantised(
-    levels: np.ndarray, classes: np.ndarray, points: torch.Tensor, steps: torch.Tensor, intra: np.ndarray,
-    base: torch.Tensor, dtype: torch.dtype,
+    levels: np.ndarray,
+    classes: np.ndarray,
+    points: torch.Tensor,
+    steps: torch.Tensor,
+    intra: np.ndarray,
+    base: torch.Tensor,
+    dtype: torch.dtype,
 ) -> torch.Tensor:
     """levels (N, C), level class (N,), step (N,), intra (N,) bool, base step (N,) -> coefficients (N, C)."""
     value = torch.from_numpy(levels.astype(np.float32))

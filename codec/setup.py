@@ -56,9 +56,14 @@ class Setup:
                 f"a picture of {self.width}x{self.height} can not be coded: sides go from 1 to {MAX_SIDE}; "
                 "scale it first"
             )
-        fps = Fraction(self.fps).limit_denominator(100_000)
+        try:
+            fps = Fraction(self.fps).limit_denominator(100_000)
+        except (ValueError, OverflowError):
+            fps = Fraction(0)
         if not 0 < fps <= 1000:
-            raise SetupError(f"a frame rate of {self.fps} is out of range: above 0 and at most 1000 per second")
+            raise SetupError(
+                f"a frame rate of {self.fps} is out of range: above 0 and at most 1000 per second"
+            )
         object.__setattr__(self, "fps", fps)
 
     def grid(self, half: bool) -> Grid:
@@ -69,4 +74,5 @@ class Setup:
     @property
     def salt(self) -> int:
         """16 bits that set the packets of this session apart from those of others."""
-        return zlib.crc32(f"{self.width}x{self.height}@{self.fps}:{self.model}".encode()) & 0xFFFF
+        model = self.model.rsplit("/", 1)[-1].removesuffix(".safetensors")
+        return zlib.crc32(f"{self.width}x{self.height}@{self.fps}:{model}".encode()) & 0xFFFF

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-
 from t4vcodec.codec.concealment import conceal_motion, fill_smoothly, motion_to_last
 from t4vcodec.codec.erasure import Received, assemble
 from t4vcodec.codec.packets import FrameHeader, PacketSymbols
@@ -61,15 +60,20 @@ class DecoderState:
 
 def chained(state_hash: int, number: int, packets: Sequence[PacketSymbols]) -> int:
     """The hash after frame `number` was closed with `packets`."""
-    record = b"".join(bytes((i,)) + c.to_bytes(2, "big") for i, c in sorted(
-        (p.packet.index, p.packet.checksum) for p in packets
-    ))
+    record = b"".join(
+        bytes((i,)) + c.to_bytes(2, "big")
+        for i, c in sorted((p.packet.index, p.packet.checksum) for p in packets)
+    )
     return zlib.crc32(number.to_bytes(8, "big") + record, state_hash)
 
 
 def render(
-    received: Received, header: FrameHeader, last: Picture | None, long: Picture | None,
-    motion: np.ndarray | None, tables: Tables,
+    received: Received,
+    header: FrameHeader,
+    last: Picture | None,
+    long: Picture | None,
+    motion: np.ndarray | None,
+    tables: Tables,
 ) -> tuple[Picture, FrameSymbols]:
     """Picture of a frame of which `received` is there, and its symbols with the holes concealed."""
     symbols = received.symbols
@@ -81,7 +85,9 @@ def render(
         # Nothing before a key frame is of use: holes are filled from around.
         picture = reconstruct(whole, predict_frame(whole, None, None, base), tables)
         if lost.any():
-            planes = [fill_smoothly(p, lost, whole.columns, whole.rows) for p in (picture.y, picture.u, picture.v)]
+            planes = [
+                fill_smoothly(p, lost, whole.columns, whole.rows) for p in (picture.y, picture.u, picture.v)
+            ]
             picture = Picture(*(p.round() for p in planes))
         return picture, whole
     prediction = predict_frame(whole, last, long, base)
@@ -89,7 +95,10 @@ def render(
 
 
 def step(
-    state: DecoderState, packets: Sequence[PacketSymbols], setup: Setup, tables: Tables,
+    state: DecoderState,
+    packets: Sequence[PacketSymbols],
+    setup: Setup,
+    tables: Tables,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[DecoderState, Picture]:
     """Close the next frame with the packets of it that arrived (none, some or all; one header for all)."""
@@ -138,7 +147,11 @@ def _blind_step(
         picture = reconstruct(symbols, prediction, tables)
     return (
         replace(
-            state, hash=new_hash, number=number, last=picture, blind=state.blind + 1,
+            state,
+            hash=new_hash,
+            number=number,
+            last=picture,
+            blind=state.blind + 1,
             recent=(*state.recent, (number, picture))[-KEPT:],
         ),
         picture,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-
 from t4vcodec.codec.contexts import (
     CHROMA,
     CHROMA_INTRA,

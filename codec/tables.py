@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-
 from t4vcodec.codec.contexts import ALPHABET, CONTEXTS, LEVEL_CLASSES, SECTIONS
 
 TOTAL = 1 << 16
@@ -21,8 +20,9 @@ class Tables:
     """row: (CONTEXTS,) uint16, the table of each context.
 
     frequencies: (T, 24) uint16-range integers that sum to 65,536 in each row; 0 beyond a table's alphabet.
-    points: (34, 2) uint8, how far below the middle of its interval a level is reconstructed, in 1/256 steps,
-    for magnitude 1 and for 2 and more, by level class.
+    points: (34, 2) int8, how far below the level itself a magnitude is reconstructed (negative: above), in 1/256
+    steps, for magnitude 1 and for 2 and more, by level class. What survives the decisions of `rdo.py` lies
+    above its level on average.
     """
 
     row: np.ndarray

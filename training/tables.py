@@ -8,18 +8,36 @@ smoothed towards the sum of their section.
 from __future__ import annotations
 
 import numpy as np
-
 from t4vcodec.codec.contexts import (
     ALPHABET,
+    CHROMA,
+    CHROMA_INTRA,
+    CHROMA_MODES,
     CONTEXTS,
     ESCAPE,
     FREQUENCIES,
     LEVEL,
     LEVEL_CLASSES,
+    LUMA8,
+    LUMA8_INTRA,
+    LUMA16,
+    LUMA16_INTRA,
+    LUMA_MODES,
+    MODE_BASE,
     NEIGHBOUR_SUMS,
     SECTIONS,
 )
 from t4vcodec.codec.tables import TOTAL, Tables
+
+# Means of coefficients by level class, measured on training clips (steps / 256, negative: above the level).
+POINTS = {
+    LUMA8: (-18, -14),
+    LUMA8_INTRA: (-6, 0),
+    LUMA16: (-18, -14),
+    LUMA16_INTRA: (-6, 0),
+    CHROMA: (-18, -14),
+    CHROMA_INTRA: (-6, 0),
+}
 
 
 def to_frequencies(weights: np.ndarray, size: int) -> np.ndarray:
@@ -101,5 +119,8 @@ def build(counts: np.ndarray, points: np.ndarray, shared: int = 96) -> Tables:
 
 def first_tables() -> Tables:
     """The tables that counting starts from."""
-    points = np.tile(np.array([20, 10], np.uint8), (LEVEL_CLASSES, 1))
+    points = np.zeros((LEVEL_CLASSES, 2), np.int8)
+    for block_class, points_of_class in POINTS.items():
+        first = MODE_BASE[block_class]
+        points[first : first + (CHROMA_MODES if block_class >= CHROMA else LUMA_MODES)] = points_of_class
     return build(first_guess() * 100, points)

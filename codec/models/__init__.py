@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-
 from t4vcodec.codec.tables import Tables
 from t4vcodec.errors import T4VError
 
@@ -26,7 +25,9 @@ class ModelError(T4VError):
 def model_names() -> list[str]:
     """Names of the models that come with the package."""
     folder = files("t4vcodec.pretrained") / "weights"
-    return sorted(p.name.removesuffix(".safetensors") for p in folder.iterdir() if p.name.endswith(".safetensors"))
+    return sorted(
+        p.name.removesuffix(".safetensors") for p in folder.iterdir() if p.name.endswith(".safetensors")
+    )
 
 
 def model_path(name: str) -> Path:
@@ -48,7 +49,7 @@ def load_tables(name: str) -> Tables:
         return Tables(
             tensors["row"].astype(np.uint16),
             tensors["frequencies"].astype(np.int64),
-            tensors["points"].astype(np.uint8),
+            tensors["points"].astype(np.int8),
         )
     except (SafetensorError, KeyError, ValueError, OSError) as e:
         raise ModelError(f"{path} is no t4vcodec model of this version: {e}") from e

@@ -127,7 +127,7 @@ def tables() -> Tables:
             frequency = [w * (65536 - size) // sum(weights) + 1 for w in weights] + [0] * (ALPHABET - size)
             frequency[0] += 65536 - sum(frequency)
             frequencies.append(frequency)
-    return Tables(row, np.array(frequencies), np.tile(np.array([20, 10], np.uint8), (LEVEL_CLASSES, 1)))
+    return Tables(row, np.array(frequencies), np.tile(np.array([20, -10], np.int8), (LEVEL_CLASSES, 1)))
 
 
 @pytest.fixture(scope="session")

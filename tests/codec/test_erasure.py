@@ -48,7 +48,8 @@ def test_losing_is_erasing(which, request):
             arrived = [parser.parse(p) for p in packets if not lost[p.index]]
             rng.shuffle(arrived)
             received = assemble(frame.packets.columns, frame.packets.rows, arrived)
-            assert received == PacketErasure.erase(frame.symbols, frame.copies, frame.packets, lost)
+            reach = frame.header.copy_reach
+            assert received == PacketErasure.erase(frame.symbols, frame.copies, frame.packets, lost, reach)
             used_copies += received.coarse.sum()
     assert used_copies > 0
 
@@ -62,7 +63,8 @@ def test_losing_is_erasing_for_any_symbols(tables, valid_symbols, count, distanc
     parser = PayloadParser(SETUP, tables)
     packets = serialise(header, symbols, copies, frame, tables, SETUP.salt)
     arrived = [parser.parse(p) for p in reversed(packets) if not lost[p.index]]
-    expected = PacketErasure.erase(symbols, copies if copied else None, frame, lost)
+    reach = header.copy_reach
+    expected = PacketErasure.erase(symbols, copies if reach else None, frame, lost, reach)
     assert assemble(frame.columns, frame.rows, arrived) == expected
 
 
@@ -77,9 +79,10 @@ def test_draws_follow_the_seed_and_the_loss():
 
 def test_the_layer_erases_what_it_draws(clip):
     frame = clip.symbols[0]
-    received = PacketErasure(0.5, seed=3)(frame.symbols, frame.copies, frame.packets)
+    reach = frame.header.copy_reach
+    received = PacketErasure(0.5, seed=3)(frame.symbols, frame.copies, frame.packets, reach)
     lost = PacketErasure(0.5, seed=3).draw(frame.packets.count)
-    assert received == PacketErasure.erase(frame.symbols, frame.copies, frame.packets, lost)
+    assert received == PacketErasure.erase(frame.symbols, frame.copies, frame.packets, lost, reach)
 
 
 def test_wrong_arguments():
@@ -88,4 +91,20 @@ def test_wrong_arguments():
     header = FrameHeader(0, 3, 30, 1)
     frame = header.map(SETUP)
     with pytest.raises(ValueError, match=r"expected shape \(3,\)"):
-        PacketErasure.erase(None, None, frame, [True])
+        PacketErasure.erase(None, None, frame, [True], 0)
+
+
+@pytest.mark.parametrize("lost", range(1 << 6))
+def test_packets_without_positions(tables, valid_symbols, lost):
+    """In a picture one position wide three of six packets have none; they may carry copies all the same."""
+    setup = Setup(16, 96)
+    header = FrameHeader(5, 6, 30, distance=16, long=True, copies=True)
+    frame = header.map(setup)
+    assert sorted(len(order) for order in frame.order) == [0, 0, 0, 2, 2, 2]
+    symbols, copies = valid_symbols(header, setup, tables, 1)
+    gone = [bool(lost >> i & 1) for i in range(6)]
+    parser = PayloadParser(setup, tables)
+    packets = serialise(header, symbols, copies, frame, tables, setup.salt)
+    arrived = [parser.parse(p) for p in packets if not gone[p.index]]
+    expected = PacketErasure.erase(symbols, copies, frame, gone, header.copy_reach)
+    assert assemble(frame.columns, frame.rows, arrived) == expected

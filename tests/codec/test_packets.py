@@ -125,9 +125,8 @@ def test_any_symbols_survive_the_wire(tables, valid_symbols, header, seed):
         assert np.array_equal(result.positions, frame.order[packet.index])
         for whole, part in zip(symbols.arrays, result.own):
             assert np.array_equal(whole[result.positions], part)
-        assert result.copied_positions.size == (
-            frame.order[(packet.index + 1) % frame.count].size if header.copies else 0
-        )
+        carried = [frame.order[(packet.index + 1 + i) % frame.count] for i in range(header.copy_reach)]
+        assert list(result.copied_positions) == [p for order in carried for p in order]
         for whole, part in zip(copies.arrays, result.copied):
             assert np.array_equal(whole[result.copied_positions], part)
 
