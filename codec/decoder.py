@@ -46,7 +46,7 @@ class Decoder:
         # (state before the frame, its packets by index), oldest first.
         self._history: deque[tuple[DecoderState, dict[int, PacketSymbols]]] = deque(maxlen=HISTORY)
         self._mend_from: int | None = None
-        self._withheld: list[Picture] = []
+        self._withheld: list[tuple[Picture, bool]] = []
 
     @property
     def state(self) -> DecoderState:
@@ -84,23 +84,23 @@ class Decoder:
             closed.append(self._close())
         return self._frames(closed)
 
-    def _frames(self, pictures: list[Picture]) -> list[Frame]:
+    def _frames(self, pictures: list[tuple[Picture, bool]]) -> list[Frame]:
         """Frames of the pictures just closed; a picture that stands for many frames is converted once."""
         s = self.setup
         first = self._state.number - len(pictures) + 1
         made: dict[int, Frame] = {}
         out = []
-        for number, picture in enumerate(pictures, first):
+        for number, (picture, half) in enumerate(pictures, first):
             time = float(number / s.fps)
             if id(picture) in made:
                 out.append(replace(made[id(picture)], time=time))
                 continue
-            full = picture if picture.y.shape == s.grid(False).size else picture.enlarged(*s.grid(False).size)
+            full = picture.enlarged(*s.grid(False).size) if half else picture
             made[id(picture)] = full.to_frame(s.height, s.width, time, self._colour)
             out.append(made[id(picture)])
         return out
 
-    def _take(self, item: Packet | bytes, closed: list[Picture]) -> None:
+    def _take(self, item: Packet | bytes, closed: list[tuple[Picture, bool]]) -> None:
         packet = Packet.parse(bytes(item), self.setup)
         awaited = self.next_frame
         ahead = (packet.frame - awaited + 0x8000) % 0x10000 - 0x8000
@@ -150,11 +150,11 @@ class Decoder:
         self._state = state
         self._mend_from = None
 
-    def _close(self) -> Picture:
+    def _close(self) -> tuple[Picture, bool]:
         self._mend()
         packets, self._open = self._open, {}
         self._history.append((self._state, packets))
         self._state, picture = step(
             self._state, list(packets.values()), self.setup, self._tables, self._dtype
         )
-        return picture
+        return picture, self._state.half

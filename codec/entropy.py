@@ -2,13 +2,14 @@
 
 How it works. The coder keeps an interval [low, low + range) of 64-bit numbers. A symbol whose table row gives
 it the cumulated frequencies [a, b) of 65,536 shrinks the interval to that share of itself; the frequent
-symbol shrinks it little and so costs few bits. As soon as the top byte of the whole interval is settled it
-is written and the interval is shifted up. Where the interval becomes narrow (below 2^48) around a byte border
-without settling the byte, it is cut off at the border ("carry-less", Subbotin 1999): no carry ever runs back
-into bytes that were written, and with 64 bits the loss is below a millionth.
+symbol shrinks it little and so costs few bits. Whenever the range falls below 2^56 the top byte of `low` is
+written and the interval is shifted up. A later symbol may still push `low` over the top: then the carry runs
+back into the bytes that were written (they lie in memory). So no interval is ever cut, and the loss against
+-log2 of the probabilities is below 2^-20 a symbol.
 
-The decoder repeats the encoder's `low` and `range`, so at the end it knows which tail (one or two bytes) the
-encoder must have written, and a payload of another length or tail is refused: `finish_decoder`.
+The decoder keeps how far the payload lies above `low`. An interval of 2^56 or more holds a number whose last
+seven bytes are zero, so one byte of tail says all; the decoder knows which one the encoder must have written,
+and a payload of another length or tail is refused: `finish_decoder`.
 
 All state is integer, so the same symbols come out on every machine. Reading beyond the end yields zero bytes;
 nothing here can read or write out of bounds.
@@ -40,16 +41,15 @@ ENCODE, DECODE, COUNT = 0, 1, 2
 
 # Positions in the register array and in the input/output array.
 LOW, RANGE, CODE = 0, 1, 2
-OP, POS, LIMIT, FULL = 0, 1, 2, 3
+OP, POS, LIMIT, FULL = 0, 1, 2, 3  # FULL: the buffer overflowed, or the input is none of an encoder's
 
 _TOP = np.uint64(1 << 56)
-_BOTTOM = np.uint64(1 << 48)
-_BOTTOM_MASK = np.uint64((1 << 48) - 1)
 _TOP_MASK = np.uint64((1 << 56) - 1)
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _8 = np.uint64(8)
 _16 = np.uint64(16)
+_48 = np.uint64(48)
 _56 = np.uint64(56)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -64,13 +64,21 @@ def _next_byte(io, buf):
 
 
 @njit(cache=True, nogil=True)
-def _narrow(reg, io, buf, low, rng):
-    """Settle what is settled of the new interval: write bytes (encoder) or read them (decoder)."""
-    while True:
-        if (low ^ (low + rng)) >= _TOP:
-            if rng >= _BOTTOM:
-                break
-            rng = (_ZERO - low) & _BOTTOM_MASK
+def _narrow(reg, io, buf, above, rng):
+    """Go on to the interval of size `rng` that starts `above` the present one's start."""
+    low = reg[LOW] + above
+    if io[OP] == ENCODE:
+        if low < above:
+            # The carry: it can not run beyond the first byte, for the interval began below 2^64.
+            i = io[POS] - 1
+            while i >= 0 and buf[i] == 255:
+                buf[i] = 0
+                i -= 1
+            if i >= 0:
+                buf[i] += 1
+    else:
+        reg[CODE] -= above
+    while rng < _TOP:
         if io[OP] == ENCODE:
             if io[POS] < io[LIMIT]:
                 buf[io[POS]] = np.uint8(low >> _56)
@@ -92,10 +100,10 @@ def code(reg, io, buf, cum, row, symbol):
     Encoding takes `symbol` and gives it back; decoding ignores it and returns the one read.
     """
     r = reg[RANGE] >> _16
-    low = reg[LOW]
     if io[OP] == DECODE:
-        target = (reg[CODE] - low) // r
+        target = reg[CODE] // r
         if target > np.uint64(65535):
+            io[FULL] = 1  # no encoder writes this
             target = np.uint64(65535)
         t = np.uint32(target)
         symbol = 0
@@ -103,7 +111,7 @@ def code(reg, io, buf, cum, row, symbol):
             symbol += 1
     a = np.uint64(cum[row, symbol])
     b = np.uint64(cum[row, symbol + 1])
-    _narrow(reg, io, buf, low + r * a, r * (b - a))
+    _narrow(reg, io, buf, r * a, r * (b - a))
     return symbol
 
 
@@ -114,56 +122,34 @@ def code_raw(reg, io, buf, bits, value):
         return 0
     n = np.uint64(bits)
     r = reg[RANGE] >> n
-    low = reg[LOW]
     if io[OP] == DECODE:
-        target = (reg[CODE] - low) // r
+        target = reg[CODE] // r
         top = (_ONE << n) - _ONE
         if target > top:
+            io[FULL] = 1
             target = top
         value = np.int64(target)
-    _narrow(reg, io, buf, low + r * np.uint64(value), r)
+    _narrow(reg, io, buf, r * np.uint64(value), r)
     return value
-
-
-@njit(cache=True, nogil=True)
-def _tail(low, rng, out):
-    """The shortest bytes whose continuation by zeros lies in the interval, into `out`; returns how many."""
-    rest = (_ZERO - low) & _TOP_MASK
-    if rest < rng:
-        out[0] = np.uint8((low + rest) >> _56)
-        return 1
-    rest = (_ZERO - low) & _BOTTOM_MASK
-    v = low + rest
-    out[0] = np.uint8(v >> _56)
-    out[1] = np.uint8((v >> np.uint64(48)) & np.uint64(255))
-    return 2
 
 
 @njit(cache=True, nogil=True)
 def finish_encoder(reg, io, buf):
     """Write the tail; returns the payload's length, or -1 if the buffer was too small."""
-    out = np.empty(2, np.uint8)
-    n = _tail(reg[LOW], reg[RANGE], out)
-    if io[FULL] != 0 or io[POS] + n > io[LIMIT]:
+    if io[FULL] == 0 and io[POS] == io[LIMIT]:
+        io[FULL] = 1
+    if io[FULL] != 0:
         return -1
-    for i in range(n):
-        buf[io[POS] + i] = out[i]
-    io[POS] += n
+    # Up to the next multiple of 2^56, which lies in the interval.
+    _narrow(reg, io, buf, (_ZERO - reg[LOW]) & _TOP_MASK, _ONE << _48)
     return io[POS]
 
 
 @njit(cache=True, nogil=True)
 def finish_decoder(reg, io, buf):
     """Whether the payload ends exactly where and as the encoder would have ended it."""
-    settled = io[POS] - 8
-    out = np.empty(2, np.uint8)
-    n = _tail(reg[LOW], reg[RANGE], out)
-    if settled + n != io[LIMIT]:
-        return False
-    for i in range(n):
-        if buf[settled + i] != out[i]:
-            return False
-    return True
+    rest = (_ZERO - reg[LOW]) & _TOP_MASK
+    return io[FULL] == 0 and io[POS] - 7 == io[LIMIT] and reg[CODE] == rest
 
 
 @njit(cache=True, nogil=True)

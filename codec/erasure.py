@@ -44,7 +44,7 @@ def assemble(columns: int, rows: int, packets: Iterable[PacketSymbols]) -> Recei
     coarse = np.zeros(columns * rows, bool)
     packets = list(packets)
     copies = None
-    if any(p.copied_positions.size for p in packets):
+    if any(p.packet.header.copy_reach for p in packets):
         copies = FrameSymbols.lost(columns, rows)
         for p in packets:
             for mine, theirs in zip(copies.arrays, p.copied):
@@ -94,7 +94,7 @@ class PacketErasure:
         out.take(symbols, np.flatnonzero(~gone))
         coarse = np.zeros(gone.size, bool)
         left = None
-        if copies is not None and not lost.all():
+        if copies is not None and reach > 0 and not lost.all():
             # The copies of packet i travel in packets i - 1 to i - reach.
             carriers_lost = np.all([np.roll(lost, r) for r in range(1, reach + 1)], axis=0)[packets.packet]
             coarse = gone & ~carriers_lost

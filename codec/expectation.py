@@ -22,7 +22,7 @@ from t4vcodec.codec.symbols import INTRA, LAST, LONG, FrameSymbols
 from t4vcodec.codec.tables import Tables
 
 # Weight of the inherited error against a frame's own: it lives on for many frames, the bits are paid once.
-WEIGHT_LONG = 0.3
+WEIGHT_LONG = 1.5
 WEIGHT_LAST = 0.1
 FADING = 0.97  # of an error that is predicted on, by interpolation
 

@@ -84,7 +84,7 @@ class Proposal:
         )
         matched = self.costs[:, :, 0].min(0)
         active = flat.ravel() > 256 * 3
-        return bool(active.any() and (matched[active] > 0.9 * flat.ravel()[active]).mean() > 0.7)
+        return bool(active.any() and (matched[active] > 0.75 * flat.ravel()[active]).mean() > 0.7)
 
 
 def block_means(y: np.ndarray) -> np.ndarray:

@@ -22,12 +22,16 @@ def lattice_step(n: int) -> int:
     """The k of the lattice with the largest least distance between two positions of one packet."""
 
     def least(k: int) -> int:
-        return min(
-            dx * dx + dy * dy
-            for dy in range(n + 1)
-            for dx in range(-n, n + 1)
-            if (dx + k * dy) % n == 0 and (dx, dy) != (0, 0)
-        )
+        """Squared length of the shortest vector of the lattice, by Gauss's reduction of its basis."""
+        a, b = (n, 0), (-k, 1)
+        while True:
+            if a[0] ** 2 + a[1] ** 2 < b[0] ** 2 + b[1] ** 2:
+                a, b = b, a
+            d = b[0] ** 2 + b[1] ** 2
+            m = round((a[0] * b[0] + a[1] * b[1]) / d)
+            if m == 0:
+                return d
+            a = (a[0] - m * b[0], a[1] - m * b[1])
 
     return max(range(n), key=lambda k: (least(k), -k)) if n > 1 else 0
 

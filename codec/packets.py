@@ -163,8 +163,11 @@ class PacketSymbols:
 
 
 def payload_capacity(positions: int) -> int:
-    """More bytes than `positions` positions can ever take, for the encoder's buffer."""
-    return 64 + positions * 1200
+    """More bytes than `positions` positions can ever take, for the encoder's buffer.
+
+    384 levels of at most 16 (table) + 4 + 10 + 1 bits are 1,488 bytes.
+    """
+    return 64 + positions * 1600
 
 
 def serialise(
@@ -178,9 +181,10 @@ def serialise(
     """All packets of a frame."""
     out = []
     t = (tables.cumulated, tables.row, tables.cost, _NO_COUNTS, _NO_BITS)
-    for index, order in enumerate(packets.order):
-        coder = Coder.encoder(payload_capacity(3 * order.size + 3))
-        for part, part_order, copy in _parts(header, symbols, copies, packets, index):
+    for index in range(header.count):
+        parts = list(_parts(header, symbols, copies, packets, index))
+        coder = Coder.encoder(payload_capacity(sum(part_order.size for _, part_order, _ in parts)))
+        for part, part_order, copy in parts:
             walk(
                 coder.arrays,
                 t,

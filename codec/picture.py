@@ -59,6 +59,11 @@ class Picture:
     def luma8(self) -> np.ndarray:
         return self.y.float().to(torch.uint8).numpy()
 
+    def forget_phases(self) -> None:
+        """Free the phases, 25 times the size of the picture; they are made again when wanted."""
+        self.__dict__.pop("phases", None)
+        self.__dict__.pop("luma_phases8", None)
+
     @classmethod
     def from_frame(cls, frame: Frame, height: int, width: int) -> Picture:
         """Pad a frame to (height, width) by repeating its border."""

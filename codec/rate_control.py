@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from t4vcodec.codec.contexts import KEY_FRAME, LONG_FRAME, PLAIN_FRAME
 
-FINER = {KEY_FRAME: 5, LONG_FRAME: 3, PLAIN_FRAME: 0}
+FINER = {KEY_FRAME: 5, LONG_FRAME: 5, PLAIN_FRAME: 0}
 SLOPE = 1.05
 OCTAVE = 9.0
 MOST_CHANGE = 3.0

@@ -126,6 +126,9 @@ def step(
         long, long_number = picture, number
     motion = np.zeros_like(symbols.vectors) if header.key else motion_to_last(symbols, header.distance)
     recent = (*(state.recent if state.half == header.half else ()), (number, picture))[-KEPT:]
+    for _, kept in state.recent:
+        if kept is not long and kept is not picture:
+            kept.forget_phases()
     return (
         DecoderState(new_hash, number, picture, long, long_number, recent, motion, 0, header.half),
         picture,
@@ -145,6 +148,7 @@ def _blind_step(
         symbols = conceal_motion(FrameSymbols.lost(grid.columns, grid.rows), 1, motion)
         prediction = predict_frame(symbols, picture, picture, base_steps(symbols, 0))
         picture = reconstruct(symbols, prediction, tables)
+        picture = Picture(*(p.to(dtype) for p in (picture.y, picture.u, picture.v)))
     return (
         replace(
             state,

@@ -33,7 +33,7 @@ from t4vcodec.codec.contexts import (
     type_context,
     vector_context,
 )
-from t4vcodec.codec.entropy import COUNT, DECODE, OP, code, code_raw
+from t4vcodec.codec.entropy import COUNT, DECODE, LIMIT, OP, POS, code, code_raw
 from t4vcodec.codec.symbols import (
     BLOCK16,
     BLOCKS8,
@@ -356,6 +356,8 @@ def walk(c, t, order, near, copy, frame_class, quality, distance, symbols):
     """
     kind, reference, vectors, transform, step, modes, levels = symbols
     for n in range(order.size):
+        if c[1][OP] == DECODE and c[1][POS] > c[1][LIMIT] + 8:
+            return  # far beyond the payload's end: it will be refused, whatever follows
         p = order[n]
         a = near[p, 0]
         b = near[p, 1]

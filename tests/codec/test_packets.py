@@ -200,15 +200,15 @@ PLAIN = FrameHeader(number=7, count=1, quality=20, distance=3)
 
 
 HAND_MADE = (
-    ("04bd5d001292ad2eb82250a710b83c8d", PLAIN),
-    ("9b0794807403cb49a8a64963df8e8d7b", replace(PLAIN, distance=1, count=3, quality=41)),
-    ("d8d38c947162c8dc8b0814c7c4d816f7", replace(PLAIN, number=65535, count=5, copies=True)),
+    ("56ebcd8746d7e503dea86087eeb1b218", PLAIN),
+    ("ea10b7184ab3e03a79e1bcc12a8de485", replace(PLAIN, distance=1, count=3, quality=41)),
+    ("ca502a7565a21aaca1925e18c8ab99dc", replace(PLAIN, number=65535, count=5, copies=True)),
 )
 RANDOM = (
-    ("d8233e1ca59cbb58180c9cf0a0f1379f", FrameHeader(0, 8, 12, distance=0, long=True, copies=True)),
-    ("22829fc5bc505ff2b42f5f45c0db56b0", FrameHeader(300, 4, 30, distance=16, long=True, copies=True)),
-    ("e10c92904409408f83db61a9b41efd58", FrameHeader(4097, 2, 63, distance=31)),
-    ("ea6d3227d6af363196f5a39732f8bdbe", FrameHeader(11, 3, 0, distance=1, half=True)),
+    ("3b571c3af9e957fd543b6bfdde50f4b9", FrameHeader(0, 8, 12, distance=0, long=True, copies=True)),
+    ("c4e513108a0e128aba945dfad02e1213", FrameHeader(300, 4, 30, distance=16, long=True, copies=True)),
+    ("63d1a350dbaef347cd2db8033cae216c", FrameHeader(4097, 2, 63, distance=31)),
+    ("a5f5ac5d201a365f0cfa24011493ed6c", FrameHeader(11, 3, 0, distance=1, half=True)),
 )
 
 
