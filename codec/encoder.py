@@ -102,13 +102,16 @@ class Encoder:
         self.resilience = resilience
         self._tables = load_tables(setup.model)
         self._quality = quality
-        self._rate = None if kbps is None else RateControl(self._frame_bits(kbps), self._period)
+        self._rate = (
+            None if kbps is None else RateControl(self._frame_bits(kbps), self._period, float(setup.fps))
+        )
         self._workers = Workers(threads)
         self._half = kbps is not None and self._frame_bits(kbps) < STARVED * setup.width * setup.height
         self._number = -1
         self._last: Picture | None = None
         self._long: Picture | None = None
         self._long_number = 0
+        self._key_number = 0
         self._hints: np.ndarray | None = None
         self._long_hints: np.ndarray | None = None
         self._expectation: Expectation | None = None
@@ -117,8 +120,12 @@ class Encoder:
         self.stats: FrameStats | None = None
 
     @property
-    def _period(self) -> int:
-        return PERIOD if self.resilience > 0 else 1 << 30
+    def _period(self) -> float:
+        """Frames from one long-term reference to the next: a whole number of them in any two seconds."""
+        if self.resilience == 0:
+            return float("inf")
+        two_seconds = float(2 * self.setup.fps)
+        return min(two_seconds / max(round(two_seconds / PERIOD), 1), 30.0)
 
     def _frame_bits(self, kbps: float) -> float:
         return float(kbps * 1000 / self.setup.fps)
@@ -192,7 +199,9 @@ class Encoder:
     def _frame_class(self) -> int:
         if self._last is None:
             return KEY_FRAME
-        return LONG_FRAME if self._number - self._long_number >= self._period else PLAIN_FRAME
+        since = self._number - self._key_number
+        due = since // self._period > (since - 1) // self._period
+        return LONG_FRAME if due else PLAIN_FRAME
 
     def _choose_quality(self, frame_class: int, source: Source) -> int:
         if self._rate is not None:
@@ -326,6 +335,8 @@ class Encoder:
         )
         self._long_hints = np.clip(long_vectors, -1000, 1000).astype(np.int64)
         self._last = picture
+        if header.key:
+            self._key_number = self._number
         if header.long:
             self._long, self._long_number = picture, self._number
             self._long_hints = np.zeros_like(self._hints)
