@@ -8,8 +8,7 @@ frames that choose per position between the last picture and the long-term refer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -32,7 +31,7 @@ from t4vcodec.codec.picture import Picture
 from t4vcodec.codec.rate_control import FINER, RateControl
 from t4vcodec.codec.reconstruct import base_steps, predict_frame, quality_step, reconstruct
 from t4vcodec.codec.setup import Setup
-from t4vcodec.codec.symbols import INTRA, LAST, LONG, FrameSymbols
+from t4vcodec.codec.symbols import LAST, LONG, FrameSymbols
 from t4vcodec.errors import T4VError
 from t4vcodec.media.frames import Frame
 
@@ -346,6 +345,3 @@ class Encoder:
         bits = dict(zip(("types", "motion", "luma", "chroma"), map(float, own)))
         bits.update(copies=extra, headers=8.0 * (size - payload + 8 * len(packets)))
         self.stats = FrameStats(self._number, frame_class, header.quality, len(packets), size, bits)
-
-
-__all__ = ["DEFAULT_RESILIENCE", "INTRA", "Encoder", "EncoderError", "Fraction", "FrameStats", "replace"]

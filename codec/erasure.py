@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from t4vcodec.codec.packet_map import PacketMap
 from t4vcodec.codec.packets import PacketSymbols
-from t4vcodec.codec.symbols import LOST, FrameSymbols
+from t4vcodec.codec.symbols import FrameSymbols
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +107,3 @@ class PacketErasure:
         self, symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap, reach: int
     ) -> Received:
         return self.erase(symbols, copies, packets, self.draw(packets.count), reach)
-
-
-__all__ = ["LOST", "PacketErasure", "Received", "assemble"]

@@ -18,7 +18,7 @@ from t4vcodec.codec.motion import clamped
 from t4vcodec.codec.packets import FrameHeader
 from t4vcodec.codec.picture import Picture
 from t4vcodec.codec.reconstruct import base_steps, motion_fields, predict_frame, reconstruct
-from t4vcodec.codec.symbols import INTRA, LAST, LONG, FrameSymbols
+from t4vcodec.codec.symbols import LAST, LONG, FrameSymbols
 from t4vcodec.codec.tables import Tables
 
 # Weight of the inherited error against a frame's own: it lives on for many frames, the bits are paid once.
@@ -129,6 +129,3 @@ def _surroundings(y: torch.Tensor) -> torch.Tensor:
     h, w = y.shape
     means = torch.nn.functional.avg_pool2d(y[None, None], 32, ceil_mode=True)
     return torch.nn.functional.interpolate(means, size=(h, w), mode="bilinear", align_corners=False)[0, 0]
-
-
-__all__ = ["INTRA", "Expectation"]

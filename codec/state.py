@@ -18,9 +18,9 @@ from t4vcodec.codec.concealment import conceal_motion, fill_smoothly, motion_to_
 from t4vcodec.codec.erasure import Received, assemble
 from t4vcodec.codec.packets import FrameHeader, PacketSymbols
 from t4vcodec.codec.picture import Picture
-from t4vcodec.codec.reconstruct import Prediction, base_steps, predict_frame, reconstruct
+from t4vcodec.codec.reconstruct import base_steps, predict_frame, reconstruct
 from t4vcodec.codec.setup import Setup
-from t4vcodec.codec.symbols import INTRA, FrameSymbols
+from t4vcodec.codec.symbols import FrameSymbols
 from t4vcodec.codec.tables import Tables
 
 MAX_BLIND = 6  # frames in a row without any packet that go on by the motion before; then the picture stands
@@ -160,6 +160,3 @@ def _blind_step(
         ),
         picture,
     )
-
-
-__all__ = ["INTRA", "DecoderState", "Prediction", "chained", "render", "step"]

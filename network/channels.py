@@ -265,9 +265,9 @@ def _parse_bursts(text: str, kind: str, parts: list[str]) -> Channel:
     if len(numbers) != 2 or None in numbers:
         raise ChannelError(f"channel '{text}': expected {kind}:LOSS:BURST as in {example}")
     loss, burst = numbers
+    loss = float(f"{loss:g}")
     if not 0 < loss < 1:
         raise ChannelError(f"channel '{text}': the loss must lie between 0 and 1, as in {example}")
-    loss = float(f"{loss:g}")
     name = f"{kind}:{loss:g}:{burst:g}"
     if kind == "get":
         if not 0 < burst <= 3_600_000:

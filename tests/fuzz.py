@@ -35,7 +35,7 @@ from t4vcodec.codec.entropy import Coder
 from t4vcodec.codec.models import load_tables
 from t4vcodec.codec.packets import HEADER, MAX_PAYLOAD, FrameHeader, PayloadParser, payload_capacity
 from t4vcodec.codec.playback import Playback
-from t4vcodec.codec.symbols import FrameSymbols
+from t4vcodec.codec.symbols import LOST, ZERO, FrameSymbols
 from t4vcodec.codec.syntax import PARTS, walk
 from t4vcodec.errors import T4VError
 from t4vcodec.media.frames import Frame
@@ -203,6 +203,9 @@ def wild_packet(header: FrameHeader, index: int, random: np.random.Generator) ->
     for order, copy in orders:
         symbols = FrameSymbols.lost(packets.columns, packets.rows)
         for coder in (reader, writer):
+            # The reader stops far beyond its input's end; what it left out becomes plain.
+            if coder is writer:
+                symbols.kind[order[symbols.kind[order] == LOST]] = ZERO
             walk(
                 coder.arrays,
                 t,
