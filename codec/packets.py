@@ -185,17 +185,7 @@ def serialise(
         parts = list(_parts(header, symbols, copies, packets, index))
         coder = Coder.encoder(payload_capacity(sum(part_order.size for _, part_order, _ in parts)))
         for part, part_order, copy in parts:
-            walk(
-                coder.arrays,
-                t,
-                part_order,
-                packets.near,
-                copy,
-                header.frame_class,
-                header.quality,
-                max(header.distance, 1),
-                part.arrays,
-            )
+            _walk_part(coder, t, header, packets, part_order, copy, part)
         out.append(Packet(header, index, coder.finish(), salt))
     return out
 
@@ -205,6 +195,30 @@ def _parts(header: FrameHeader, symbols, copies, packets: PacketMap, index: int)
     yield symbols, packets.order[index], False
     for ahead in range(1, header.copy_reach + 1):
         yield copies, packets.order[(index + ahead) % header.count], True
+
+
+def _walk_part(
+    coder: Coder,
+    t: tuple,
+    header: FrameHeader,
+    packets: PacketMap,
+    order: np.ndarray,
+    copy: bool,
+    part: FrameSymbols,
+) -> None:
+    """Encode, decode or count one part of a payload, as the coder is for; t as in `syntax.walk`."""
+    distance = max(header.distance, 1)
+    walk(
+        coder.arrays,
+        t,
+        order,
+        packets.near,
+        copy,
+        header.frame_class,
+        header.quality,
+        distance,
+        part.arrays,
+    )
 
 
 def count_bits(
@@ -226,17 +240,7 @@ def count_bits(
     for index in range(header.count):
         for part, order, copy in _parts(header, symbols, copies, packets, index):
             t = (tables.cumulated, tables.row, tables.cost, counts, extra if copy else own)
-            walk(
-                coder.arrays,
-                t,
-                order,
-                packets.near,
-                copy,
-                header.frame_class,
-                header.quality,
-                max(header.distance, 1),
-                part.arrays,
-            )
+            _walk_part(coder, t, header, packets, order, copy, part)
     return own, float(extra.sum())
 
 
@@ -262,17 +266,7 @@ class PayloadParser:
         taken: list[tuple[np.ndarray, ...]] = []
         orders = []
         for part, order, copy in _parts(header, symbols, copies, packets, packet.index):
-            walk(
-                coder.arrays,
-                t,
-                order,
-                packets.near,
-                copy,
-                header.frame_class,
-                header.quality,
-                max(header.distance, 1),
-                part.arrays,
-            )
+            _walk_part(coder, t, header, packets, order, copy, part)
             taken.append(tuple(a[order] for a in part.arrays))
             orders.append(order)
             for a in part.arrays:
