@@ -44,7 +44,7 @@ def assemble(columns: int, rows: int, packets: Iterable[PacketSymbols]) -> Recei
     coarse = np.zeros(columns * rows, bool)
     packets = list(packets)
     copies = None
-    if any(p.packet.header.copy_reach for p in packets):
+    if any(p.packet.header.copy_offset for p in packets):
         copies = FrameSymbols.lost(columns, rows)
         for p in packets:
             for mine, theirs in zip(copies.arrays, p.copied):
@@ -80,11 +80,11 @@ class PacketErasure:
         copies: FrameSymbols | None,
         packets: PacketMap,
         lost: Sequence[bool],
-        reach: int,
+        offset: int,
     ) -> Received:
         """What is left of a frame when the packets `lost` (count,) do not arrive.
 
-        reach: `FrameHeader.copy_reach`, how many packets carry a copy of each position.
+        offset: `FrameHeader.copy_offset`.
         """
         lost = np.asarray(lost, bool)
         if lost.shape != (packets.count,):
@@ -94,9 +94,9 @@ class PacketErasure:
         out.take(symbols, np.flatnonzero(~gone))
         coarse = np.zeros(gone.size, bool)
         left = None
-        if copies is not None and reach > 0 and not lost.all():
-            # The copies of packet i travel in packets i - 1 to i - reach.
-            carriers_lost = np.all([np.roll(lost, r) for r in range(1, reach + 1)], axis=0)[packets.packet]
+        if copies is not None and offset > 0 and not lost.all():
+            # The copies of packet i travel in packet i - offset.
+            carriers_lost = np.roll(lost, offset)[packets.packet]
             coarse = gone & ~carriers_lost
             out.take(copies, np.flatnonzero(coarse))
             left = FrameSymbols.lost(packets.columns, packets.rows)
@@ -104,6 +104,6 @@ class PacketErasure:
         return Received(out, coarse, left)
 
     def __call__(
-        self, symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap, reach: int
+        self, symbols: FrameSymbols, copies: FrameSymbols | None, packets: PacketMap, offset: int
     ) -> Received:
-        return self.erase(symbols, copies, packets, self.draw(packets.count), reach)
+        return self.erase(symbols, copies, packets, self.draw(packets.count), offset)

@@ -83,7 +83,7 @@ class Expectation:
         if self._loss == 0:
             return
         p = self._loss
-        missed = p ** (1 + header.copy_reach)  # neither the positions nor a copy of them
+        missed = p * p if header.copy_offset else p  # neither the positions nor a copy of them
         only_copy = p - missed
         if header.key or last is None:
             concealed = _block_error(picture.y, _surroundings(picture.y))

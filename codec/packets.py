@@ -29,7 +29,6 @@ VERSION = 1
 HEADER = 8
 MAX_PAYLOAD = 1200  # header included
 MAX_DISTANCE = 31
-KEY_COPY_REACH = 1
 _NO_COUNTS = np.zeros((1, 1), np.int64)
 _NO_BITS = np.zeros(len(PARTS))
 
@@ -67,11 +66,10 @@ class FrameHeader:
         return LONG_FRAME if self.long else PLAIN_FRAME
 
     @property
-    def copy_reach(self) -> int:
-        """Of how many following packets (cyclically) each packet carries copies."""
-        if not self.copies:
-            return 0
-        return min(KEY_COPY_REACH if self.key else 1, self.count - 1)
+    def copy_offset(self) -> int:
+        """Packet i carries the copies of packet i + this (cyclically): half a frame away, so that a burst
+        seldom takes both. 0 where packets carry none."""
+        return self.count // 2 if self.copies else 0
 
     def map(self, setup: Setup) -> PacketMap:
         grid = setup.grid(self.half)
@@ -193,8 +191,8 @@ def serialise(
 def _parts(header: FrameHeader, symbols, copies, packets: PacketMap, index: int):
     """What a packet's payload holds, in order: (symbols, positions, whether they are copies)."""
     yield symbols, packets.order[index], False
-    for ahead in range(1, header.copy_reach + 1):
-        yield copies, packets.order[(index + ahead) % header.count], True
+    if header.copy_offset:
+        yield copies, packets.order[(index + header.copy_offset) % header.count], True
 
 
 def _walk_part(

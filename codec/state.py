@@ -20,7 +20,7 @@ from t4vcodec.codec.packets import FrameHeader, PacketSymbols
 from t4vcodec.codec.picture import Picture
 from t4vcodec.codec.reconstruct import base_steps, predict_frame, reconstruct
 from t4vcodec.codec.setup import Setup
-from t4vcodec.codec.symbols import FrameSymbols
+from t4vcodec.codec.symbols import INTRA, FrameSymbols
 from t4vcodec.codec.tables import Tables
 
 MAX_BLIND = 6  # frames in a row without any packet that go on by the motion before; then the picture stands
@@ -35,7 +35,7 @@ class DecoderState:
     long-term reference and long_number its frame. recent: (number, picture) of the latest frames, any of which
     a packet may name as the long-term reference (the frame that was to be one may be lost whole). motion:
     (P, 4, 2) motion of the last frame, for concealment. blind: frames since the last that had a packet.
-    half: whether pictures are of half size.
+    half: whether pictures are of half size. sighted: the picture before the `blind` frames, None if blind is 0.
     """
 
     hash: int = 0
@@ -47,6 +47,7 @@ class DecoderState:
     motion: np.ndarray | None = None
     blind: int = 0
     half: bool = False
+    sighted: Picture | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DecoderState) and (self.hash, self.number) == (other.hash, other.number)
@@ -108,6 +109,9 @@ def step(
         return _blind_step(state, number, new_hash, setup, tables, dtype)
     header = packets[0].packet.header
     grid = setup.grid(header.half)
+    received = assemble(grid.columns, grid.rows, packets)
+    if 0 < state.blind <= MAX_BLIND and not header.key and state.half == header.half:
+        state = _look_back(state, received, header, tables, dtype)
     last, motion = state.last, state.motion
     if last is None or state.half != header.half:
         last, motion = Picture.grey(*grid.size, dtype=dtype), None
@@ -118,7 +122,6 @@ def step(
                 long, long_number = picture, kept
     if long is None or state.half != header.half:
         long, long_number = last, number - max(header.distance, 1)
-    received = assemble(grid.columns, grid.rows, packets)
     picture, symbols = render(received, header, last, long, motion, tables)
     if picture.y.dtype != dtype:
         picture = Picture(*(p.to(dtype) for p in (picture.y, picture.u, picture.v)))
@@ -135,6 +138,37 @@ def step(
     )
 
 
+def _look_back(
+    state: DecoderState, received: Received, header: FrameHeader, tables: Tables, dtype: torch.dtype
+) -> DecoderState:
+    """Frames that were lost whole, made again by the motion between what was seen before and after them."""
+    symbols = received.copies if header.long and received.copies is not None else received.symbols
+    before = np.zeros_like(symbols.vectors) if state.motion is None else state.motion
+    still_unknown = (symbols.kind == INTRA)[:, None, None]
+    after = motion_to_last(conceal_motion(symbols, header.distance, before), header.distance)
+    after = np.where(still_unknown, before, after)
+    if state.sighted is None or not (before.any() or after.any()):
+        return state
+    picture = state.sighted
+    pictures = {}
+    for i in range(1, state.blind + 1):
+        share = i / (state.blind + 1)
+        motion = np.round(before * (1 - share) + after * share).astype(np.int16)
+        picture = _moved(picture, motion, tables, dtype)
+        pictures[state.number - state.blind + i] = picture
+    recent = tuple((number, pictures.get(number, kept)) for number, kept in state.recent)
+    return replace(state, last=picture, motion=motion, recent=recent)
+
+
+def _moved(picture: Picture, motion: np.ndarray, tables: Tables, dtype: torch.dtype) -> Picture:
+    """The picture one frame on by motion (P, 4, 2) alone."""
+    rows, columns = picture.y.shape[0] // 16, picture.y.shape[1] // 16
+    symbols = conceal_motion(FrameSymbols.lost(columns, rows), 1, motion)
+    prediction = predict_frame(symbols, picture, picture, base_steps(symbols, 0))
+    moved = reconstruct(symbols, prediction, tables)
+    return Picture(*(p.to(dtype) for p in (moved.y, moved.u, moved.v)))
+
+
 def _blind_step(
     state: DecoderState, number: int, new_hash: int, setup: Setup, tables: Tables, dtype: torch.dtype
 ) -> tuple[DecoderState, Picture]:
@@ -145,10 +179,7 @@ def _blind_step(
     if picture is None:
         picture = Picture.grey(*grid.size, dtype=dtype)
     elif motion is not None and state.blind < MAX_BLIND and motion.any():
-        symbols = conceal_motion(FrameSymbols.lost(grid.columns, grid.rows), 1, motion)
-        prediction = predict_frame(symbols, picture, picture, base_steps(symbols, 0))
-        picture = reconstruct(symbols, prediction, tables)
-        picture = Picture(*(p.to(dtype) for p in (picture.y, picture.u, picture.v)))
+        picture = _moved(picture, motion, tables, dtype)
     return (
         replace(
             state,
@@ -156,6 +187,7 @@ def _blind_step(
             number=number,
             last=picture,
             blind=state.blind + 1,
+            sighted=state.last if state.blind == 0 else state.sighted,
             recent=(*state.recent, (number, picture))[-KEPT:],
         ),
         picture,

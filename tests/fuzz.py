@@ -198,8 +198,8 @@ def wild_packet(header: FrameHeader, index: int, random: np.random.Generator) ->
     reader = Coder.decoder(random.bytes(int(random.integers(4, 400))))
     writer = Coder.encoder(payload_capacity(2 * packets.packet.size))
     orders = [(packets.order[index], False)]
-    for ahead in range(1, header.copy_reach + 1):
-        orders.append((packets.order[(index + ahead) % header.count], True))
+    if header.copy_offset:
+        orders.append((packets.order[(index + header.copy_offset) % header.count], True))
     for order, copy in orders:
         symbols = FrameSymbols.lost(packets.columns, packets.rows)
         for coder in (reader, writer):

@@ -12,6 +12,7 @@ from t4vcodec.codec.decoder import HISTORY, MAX_AHEAD
 from t4vcodec.codec.models import load_tables
 from t4vcodec.codec.packets import HEADER, MAX_PAYLOAD, FrameHeader, serialise
 from t4vcodec.codec.state import DecoderState
+from t4vcodec.media import Colour, Frame
 
 
 def feed(decoder: Decoder, frames: Sequence[Sequence[Packet]]) -> list:
@@ -43,6 +44,29 @@ def test_order_and_duplicates_within_a_frame_do_not_matter(clip, states_equal, s
             wild.push([bytes(p)])
         wild.close(number)
         assert states_equal(plain.state, wild.state)
+
+
+def test_a_frame_lost_whole_is_made_again_by_the_motion_after_it(monkeypatch):
+    """The scene moves faster and faster: the lost motion lies between those before and after it."""
+    noise = np.random.default_rng(5).integers(0, 256, (16, 40)).astype(np.uint8)
+    big = noise.repeat(4, 0).repeat(4, 1)
+    shift = [0, 2, 4, 6, 10, 16]
+    frames = []
+    for i, x in enumerate(shift):
+        y = big[:, x : x + 96]
+        frames.append(Frame(y, y[::2, ::2], y[::2, ::2], i / 25, Colour()))
+    setup = Setup(96, 64)
+    encoder = Encoder(setup, quality=20, threads=1)
+    sent = [encoder.push(f) for f in frames]
+    sent[4] = []
+
+    def error() -> float:
+        decoder = Decoder(setup)
+        return float((feed(decoder, sent)[-1].y.astype(float) - frames[-1].y).var())
+
+    with_hindsight = error()
+    monkeypatch.setattr("t4vcodec.codec.state._look_back", lambda state, *_: state)
+    assert with_hindsight < 0.5 * error()
 
 
 @pytest.mark.parametrize("seed", range(4))

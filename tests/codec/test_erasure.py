@@ -48,8 +48,8 @@ def test_losing_is_erasing(which, request):
             arrived = [parser.parse(p) for p in packets if not lost[p.index]]
             rng.shuffle(arrived)
             received = assemble(frame.packets.columns, frame.packets.rows, arrived)
-            reach = frame.header.copy_reach
-            assert received == PacketErasure.erase(frame.symbols, frame.copies, frame.packets, lost, reach)
+            offset = frame.header.copy_offset
+            assert received == PacketErasure.erase(frame.symbols, frame.copies, frame.packets, lost, offset)
             used_copies += received.coarse.sum()
     assert used_copies > 0
 
@@ -63,8 +63,8 @@ def test_losing_is_erasing_for_any_symbols(tables, valid_symbols, count, distanc
     parser = PayloadParser(SETUP, tables)
     packets = serialise(header, symbols, copies, frame, tables, SETUP.salt)
     arrived = [parser.parse(p) for p in reversed(packets) if not lost[p.index]]
-    reach = header.copy_reach
-    expected = PacketErasure.erase(symbols, copies if reach else None, frame, lost, reach)
+    offset = header.copy_offset
+    expected = PacketErasure.erase(symbols, copies if offset else None, frame, lost, offset)
     assert assemble(frame.columns, frame.rows, arrived) == expected
 
 
@@ -79,10 +79,10 @@ def test_draws_follow_the_seed_and_the_loss():
 
 def test_the_layer_erases_what_it_draws(clip):
     frame = clip.symbols[0]
-    reach = frame.header.copy_reach
-    received = PacketErasure(0.5, seed=3)(frame.symbols, frame.copies, frame.packets, reach)
+    offset = frame.header.copy_offset
+    received = PacketErasure(0.5, seed=3)(frame.symbols, frame.copies, frame.packets, offset)
     lost = PacketErasure(0.5, seed=3).draw(frame.packets.count)
-    assert received == PacketErasure.erase(frame.symbols, frame.copies, frame.packets, lost, reach)
+    assert received == PacketErasure.erase(frame.symbols, frame.copies, frame.packets, lost, offset)
 
 
 def test_wrong_arguments():
@@ -106,5 +106,5 @@ def test_packets_without_positions(tables, valid_symbols, lost):
     parser = PayloadParser(setup, tables)
     packets = serialise(header, symbols, copies, frame, tables, setup.salt)
     arrived = [parser.parse(p) for p in packets if not gone[p.index]]
-    expected = PacketErasure.erase(symbols, copies, frame, gone, header.copy_reach)
+    expected = PacketErasure.erase(symbols, copies, frame, gone, header.copy_offset)
     assert assemble(frame.columns, frame.rows, arrived) == expected
