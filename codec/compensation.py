@@ -17,12 +17,12 @@ import torch.nn.functional as F
 
 BORDER = 16  # samples of repeated border on each side that vectors may reach into
 
-_LUMA_TAPS = (
+LUMA_TAPS = (
     (-1, 4, -10, 58, 17, -5, 1, 0),
     (-1, 4, -11, 40, 40, -11, 4, -1),
     (0, 1, -5, 17, 58, -10, 4, -1),
 )
-_CHROMA_TAPS = ((0, 0, -4, 54, 16, -2, 0, 0), (0, 0, -4, 36, 36, -4, 0, 0), (0, 0, -2, 16, 54, -4, 0, 0))
+CHROMA_TAPS = ((0, 0, -4, 54, 16, -2, 0, 0), (0, 0, -4, 36, 36, -4, 0, 0), (0, 0, -2, 16, 54, -4, 0, 0))
 
 # H.263 Annex F, in eighths.
 _OWN = np.array(
@@ -70,7 +70,7 @@ def _filtered(
 
 def interpolate(plane: torch.Tensor, chroma: bool) -> torch.Tensor:
     """The 16 phases of a plane (H, W) -> (16, H + 2 B, W + 2 B); phase 4 * x + y, in quarter samples."""
-    taps = _CHROMA_TAPS if chroma else _LUMA_TAPS
+    taps = CHROMA_TAPS if chroma else LUMA_TAPS
     h, w = plane.shape[0] + 2 * BORDER, plane.shape[1] + 2 * BORDER
     before, after = BORDER + 3, BORDER + 4
     padded = F.pad(plane[None, None], (before, after, before, after), mode="replicate")[0, 0]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
-from t4vcodec.codec.models import load_tables
+from t4vcodec.codec.models import load_model
 from t4vcodec.codec.packets import Packet, PacketError, PacketSymbols, PayloadParser
 from t4vcodec.codec.picture import Picture
 from t4vcodec.codec.setup import Setup
@@ -37,8 +37,8 @@ class Decoder:
         self, setup: Setup, *, dtype: torch.dtype = torch.float32, colour: Colour | None = None
     ) -> None:
         self.setup = setup
-        self._tables = load_tables(setup.model)
-        self._parser = PayloadParser(setup, self._tables)
+        self._model = load_model(setup.model)
+        self._parser = PayloadParser(setup, self._model.tables)
         self._dtype = dtype
         self._colour = colour or Colour()
         self._state = DecoderState()
@@ -146,7 +146,7 @@ class Decoder:
         state = kept[0][0]
         for _, packets in kept:
             self._history.append((state, packets))
-            state, _ = step(state, list(packets.values()), self.setup, self._tables, self._dtype)
+            state, _ = step(state, list(packets.values()), self.setup, self._model, self._dtype)
         self._state = state
         self._mend_from = None
 
@@ -154,7 +154,5 @@ class Decoder:
         self._mend()
         packets, self._open = self._open, {}
         self._history.append((self._state, packets))
-        self._state, picture = step(
-            self._state, list(packets.values()), self.setup, self._tables, self._dtype
-        )
+        self._state, picture = step(self._state, list(packets.values()), self.setup, self._model, self._dtype)
         return picture, self._state.half

@@ -8,7 +8,7 @@ frames that choose per position between the last picture and the long-term refer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -24,14 +24,22 @@ from t4vcodec.codec.frame_coder import (
     key_symbols,
     propose,
 )
-from t4vcodec.codec.models import load_tables
+from t4vcodec.codec.models import load_model
 from t4vcodec.codec.packet_map import PacketMap
 from t4vcodec.codec.packets import MAX_PAYLOAD, FrameHeader, Packet, count_bits, serialise
 from t4vcodec.codec.picture import Picture
 from t4vcodec.codec.rate_control import FINER, RateControl
-from t4vcodec.codec.reconstruct import base_steps, predict_frame, quality_step, reconstruct
+from t4vcodec.codec.reconstruct import (
+    Prediction,
+    base_steps,
+    decoded_planes,
+    predict_frame,
+    quality_step,
+    round_through,
+)
 from t4vcodec.codec.setup import Setup
 from t4vcodec.codec.symbols import LAST, LONG, FrameSymbols
+from t4vcodec.codec.synthesising import FULL, Synthesising, best_strength
 from t4vcodec.errors import T4VError
 from t4vcodec.media.frames import Frame
 
@@ -99,7 +107,7 @@ class Encoder:
             raise EncoderError(f"resilience {resilience} is out of range: 0 to 0.5")
         self.setup = setup
         self.resilience = resilience
-        self._tables = load_tables(setup.model)
+        self._model = load_model(setup.model)
         self._quality = quality
         self._rate = (
             None if kbps is None else RateControl(self._frame_bits(kbps), self._period, float(setup.fps))
@@ -173,7 +181,7 @@ class Encoder:
         again = self._rate is not None
         while True:
             header = self._header(frame_class, quality, count)
-            symbols, copies, picture, packets = self._attempt(source, proposal, header)
+            header, symbols, copies, picture, packets = self._attempt(source, proposal, header)
             size = sum(len(p) + TRANSPORT_HEADER for p in packets)
             if again and self._rate.off_target(frame_class, quality, 8 * size):
                 again = False
@@ -258,7 +266,7 @@ class Encoder:
 
     def _attempt(
         self, source: Source, proposal, header: FrameHeader
-    ) -> tuple[FrameSymbols, FrameSymbols | None, Picture, list[Packet]]:
+    ) -> tuple[FrameHeader, FrameSymbols, FrameSymbols | None, Picture, list[Packet]]:
         packets = header.map(self.setup)
         frame_class, quality = header.frame_class, header.quality
         columns, rows = packets.columns, packets.rows
@@ -277,19 +285,28 @@ class Encoder:
                 quality,
                 header.distance,
                 packets,
-                self._tables,
+                self._model.tables,
                 hurt,
                 self._workers,
             )
         base = base_steps(symbols, quality)
         prediction = predict_frame(symbols, last, long, base)
         choose_levels(
-            source, symbols, prediction, False, frame_class, quality, packets, self._tables, self._workers
+            source,
+            symbols,
+            prediction,
+            False,
+            frame_class,
+            quality,
+            packets,
+            self._model.tables,
+            self._workers,
         )
-        picture = reconstruct(symbols, prediction.with_intra_steps(symbols), self._tables)
+        prediction = prediction.with_intra_steps(symbols)
+        header, picture = self._finish(source, symbols, prediction, header)
         copies = None
         if header.copies and header.key:
-            copies = key_copies(source, symbols, quality, packets, self._tables, self._workers)
+            copies = key_copies(source, symbols, quality, packets, self._model.tables, self._workers)
         elif header.copies:
             copies = decide(
                 source,
@@ -300,13 +317,26 @@ class Encoder:
                 quality,
                 header.distance,
                 packets,
-                self._tables,
+                self._model.tables,
                 np.zeros_like(hurt),
                 self._workers,
                 copy=True,
             )
-        out = serialise(header, symbols, copies, packets, self._tables, self.setup.salt)
-        return symbols, copies, picture, out
+        out = serialise(header, symbols, copies, packets, self._model.tables, self.setup.salt)
+        return header, symbols, copies, picture, out
+
+    def _finish(
+        self, source: Source, symbols: FrameSymbols, prediction: Prediction, header: FrameHeader
+    ) -> tuple[FrameHeader, Picture]:
+        """The reconstruction, and the header with the strength of its synthesis."""
+        planes = decoded_planes(symbols, prediction, self._model.tables)
+        if self._model.synthesis is not None:
+            clean = Synthesising.clean(self._model.synthesis, symbols)
+            added = clean.corrections(planes, prediction.y, symbols, prediction.steps, prediction.base)
+            wanted = [source.picture.y, source.picture.u, source.picture.v]
+            header = replace(header, strength=best_strength(planes, added, wanted))
+            planes = [p + header.strength / FULL * a for p, a in zip(planes, added)]
+        return header, Picture(*(round_through(p) for p in planes))
 
     def _after(
         self,
@@ -322,7 +352,7 @@ class Encoder:
         payload = sum(len(p) for p in packets)
         if self._expectation is None or header.key:
             self._expectation = Expectation(self.resilience, symbols.rows, symbols.columns)
-        self._expectation.update(header, symbols, copies, picture, self._last, self._tables)
+        self._expectation.update(header, symbols, copies, picture, self._last, self._model.tables)
         old = self._frame_bytes.get(frame_class, payload)
         self._frame_bytes[frame_class] = 0.6 * old + 0.4 * payload
         if self._rate is not None:
@@ -341,7 +371,7 @@ class Encoder:
             self._long_hints = np.zeros_like(self._hints)
         packet_map = header.map(self.setup)
         self.coded = CodedFrame(header, symbols, copies, packet_map)
-        own, extra = count_bits(header, symbols, copies, packet_map, self._tables)
+        own, extra = count_bits(header, symbols, copies, packet_map, self._model.tables)
         bits = dict(zip(("types", "motion", "luma", "chroma"), map(float, own)))
         bits.update(copies=extra, headers=8.0 * (size - payload + 8 * len(packets)))
         self.stats = FrameStats(self._number, frame_class, header.quality, len(packets), size, bits)

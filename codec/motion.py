@@ -9,19 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from t4vcodec.codec.compensation import BORDER
+from t4vcodec.codec.sad import sad8x8
 from t4vcodec.codec.symbols import MAX_VECTOR
 
 _DIAMOND = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]], dtype=np.int64)
 _RING = np.array([[-1, -1], [0, -1], [1, -1], [-1, 0], [1, 0], [-1, 1], [0, 1], [1, 1]], dtype=np.int64)
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def _sad8(source, x0, y0, phase, px, py):
-    s = np.int32(0)
-    for y in range(8):
-        for x in range(8):
-            s += abs(np.int32(source[y0 + y, x0 + x]) - np.int32(phase[py + y, px + x]))
-    return s
+_BITS = np.array([1.7 * n.bit_length() for n in range(2 * MAX_VECTOR + 1)])
 
 
 @njit(cache=True, nogil=True)
@@ -33,16 +26,14 @@ def clamped(v, corner, size, extent):
 @njit(cache=True, nogil=True)
 def vector_bits(dx, dy):
     """Rough bits of a vector difference."""
-    b = 2.0
-    a = abs(dx)
-    while a > 0:
-        b += 1.7
-        a >>= 1
-    a = abs(dy)
-    while a > 0:
-        b += 1.7
-        a >>= 1
-    return b
+    return 2.0 + _BITS[abs(dx)] + _BITS[abs(dy)]
+
+
+@njit(cache=True, nogil=True)
+def _sample(phases, x0, y0, vx, vy):
+    """Index, in the flattened phases, of the sample that (vx, vy) predicts (x0, y0) from."""
+    row = ((vx & 3) * 4 + (vy & 3)) * phases.shape[1] + y0 + BORDER + (vy >> 2)
+    return row * phases.shape[2] + x0 + BORDER + (vx >> 2)
 
 
 @njit(cache=True, nogil=True)
@@ -52,15 +43,15 @@ def _try16(at, vx, vy):
     height, width = source.shape
     vx = clamped(min(max(vx, -MAX_VECTOR), MAX_VECTOR), x0, 16, width)
     vy = clamped(min(max(vy, -MAX_VECTOR), MAX_VECTOR), y0, 16, height)
-    phase = phases[(vx & 3) * 4 + (vy & 3)]
-    ax = x0 + BORDER + (vx >> 2)
-    ay = y0 + BORDER + (vy >> 2)
+    start = _sample(phases, x0, y0, vx, vy)
+    stride = phases.shape[2]
     bits = lam * vector_bits(vx - px, vy - py)
     total = bits
     for b in range(4):
         ox = (b & 1) * 8
         oy = (b >> 1) * 8
-        s = _sad8(source, x0 + ox, y0 + oy, phase, ax + ox, ay + oy)
+        own = (y0 + oy) * width + x0 + ox
+        s = sad8x8(source, own, width, phases, start + oy * stride + ox, stride)
         total += s
         if s + 0.5 * bits < best[1 + b]:
             best[1 + b] = s + 0.5 * bits
@@ -79,6 +70,7 @@ def _refine8(source, phases, x0, y0, b, step, lam, px, py, best, best8):
     height, width = source.shape
     bx = x0 + (b & 1) * 8
     by = y0 + (b >> 1) * 8
+    own = by * width + bx
     for _ in range(2):
         cx = best8[b, 0]
         cy = best8[b, 1]
@@ -88,14 +80,7 @@ def _refine8(source, phases, x0, y0, b, step, lam, px, py, best, best8):
             vy = clamped(cy + step * _DIAMOND[i, 1], by, 8, height)
             if abs(vx) > MAX_VECTOR or abs(vy) > MAX_VECTOR:
                 continue
-            s = _sad8(
-                source,
-                bx,
-                by,
-                phases[(vx & 3) * 4 + (vy & 3)],
-                bx + BORDER + (vx >> 2),
-                by + BORDER + (vy >> 2),
-            )
+            s = sad8x8(source, own, width, phases, _sample(phases, bx, by, vx, vy), phases.shape[2])
             j = s + 0.5 * lam * vector_bits(vx - px, vy - py)
             if j < best[1 + b]:
                 best[1 + b] = j

@@ -4,7 +4,7 @@
     byte 1, 2  frame number, low 16 bits
     byte 3     packet index (7 bits), long-term flag (1 bit)
     byte 4     packet count - 1 (7 bits), half-size flag (1 bit)
-    byte 5     quality index (6 bits), reserved (2 bits, zero)
+    byte 5     quality index (6 bits), strength of the synthesis (2 bits)
     byte 6, 7  check sum: CRC-16/CCITT over session salt, bytes 0 to 5 and payload
 
 `distance` is how many frames back the long-term reference lies; 0 makes the frame a key frame.
@@ -44,6 +44,7 @@ class FrameHeader:
     number: frame number, 0 to 65,535 on the wire. count: packets of the frame, 1 to 128. quality: 0 to 63.
     distance: frames back to the long-term reference, 1 to 31, or 0: a key frame. long: whether the frame
     becomes the long-term reference. copies: whether its packets carry copies. half: coded at half size.
+    strength: of the synthesis network, 0 (off) to 3 (full).
     """
 
     number: int
@@ -53,6 +54,7 @@ class FrameHeader:
     long: bool = False
     copies: bool = False
     half: bool = False
+    strength: int = 0
 
     @property
     def key(self) -> bool:
@@ -102,7 +104,7 @@ class Packet:
                 h.number & 0xFF,
                 self.index << 1 | h.long,
                 (h.count - 1) << 1 | h.half,
-                h.quality << 2,
+                h.quality << 2 | h.strength,
             )
         )
 
@@ -123,8 +125,6 @@ class Packet:
             raise PacketError(f"{len(data)} bytes are no packet: it has {HEADER + 1} to {MAX_PAYLOAD}")
         if data[0] >> 6 != VERSION:
             raise PacketError(f"packet of version {data[0] >> 6}; this decoder knows version {VERSION}")
-        if data[5] & 3:
-            raise PacketError("reserved bits are set")
         header = FrameHeader(
             number=data[1] << 8 | data[2],
             count=(data[4] >> 1) + 1,
@@ -133,6 +133,7 @@ class Packet:
             long=bool(data[3] & 1),
             copies=bool(data[0] & 32),
             half=bool(data[4] & 1),
+            strength=data[5] & 3,
         )
         packet = cls(header, data[3] >> 1, bytes(data[HEADER:]), setup.salt)
         if packet.checksum != data[6] << 8 | data[7]:

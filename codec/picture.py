@@ -8,30 +8,25 @@ from functools import cached_property
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numba import njit
 from t4vcodec.codec.compensation import interpolate
+from t4vcodec.codec.sample_kernels import bordered, phases8
 from t4vcodec.media.frames import Colour, Frame
 
 GREY = 128.0
-
-
-@njit(cache=True, nogil=True)
-def _to_bytes(samples, out):
-    for i in range(samples.size):
-        v = samples[i] + np.float32(0.5)
-        out[i] = np.uint8(min(max(v, np.float32(0)), np.float32(255)))
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
     """y: (H, W), u and v: (H/2, W/2) tensors of whole values 0 to 255; H and W are multiples of 16.
 
-    Immutable and shared between states; the interpolated phases are made once, when first wanted.
+    damage: how much of it is guessed, see `damage.py`; None where nothing is. Immutable and shared between states;
+    the interpolated phases are made once, when first wanted.
     """
 
     y: torch.Tensor
     u: torch.Tensor
     v: torch.Tensor
+    damage: np.ndarray | None = None
 
     @classmethod
     def grey(cls, height: int, width: int, dtype: torch.dtype = torch.float32) -> Picture:
@@ -50,19 +45,33 @@ class Picture:
     @cached_property
     def luma_phases8(self) -> np.ndarray:
         """The luma phases rounded to (16, H + 2 B, W + 2 B) uint8, for the encoder's search."""
-        phases = self.phases[0].detach().float().numpy()
-        out = np.empty(phases.shape, np.uint8)
-        _to_bytes(phases.ravel(), out.ravel())
-        return out
+        return phases8(self.luma8)
+
+    @cached_property
+    def bordered(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The planes with a border, for the prediction without gradient."""
+        return tuple(bordered(plane) for plane in (self.y, self.u, self.v))
+
+    @property
+    def plain(self) -> bool:
+        """Whether the samples are float32 and no gradient is asked for."""
+        planes = (self.y, self.u, self.v)
+        return all(p.dtype == torch.float32 and not p.requires_grad for p in planes)
 
     @cached_property
     def luma8(self) -> np.ndarray:
         return self.y.float().to(torch.uint8).numpy()
 
+    def to(self, dtype: torch.dtype) -> Picture:
+        """The same in another precision."""
+        if self.y.dtype == dtype:
+            return self
+        return Picture(self.y.to(dtype), self.u.to(dtype), self.v.to(dtype), self.damage)
+
     def forget_phases(self) -> None:
         """Free the phases, 25 times the size of the picture; they are made again when wanted."""
-        self.__dict__.pop("phases", None)
-        self.__dict__.pop("luma_phases8", None)
+        for name in ("phases", "luma_phases8", "bordered"):
+            self.__dict__.pop(name, None)
 
     @classmethod
     def from_frame(cls, frame: Frame, height: int, width: int) -> Picture:

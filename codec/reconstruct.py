@@ -3,7 +3,7 @@
     prediction (overlapped compensation; grey for intra)
     -> steps (adaptive quantisation: read off the prediction, no bits)
     -> dequantisation and inverse transforms
-    -> sum -> deblocking -> synthesis (a learned correction; zero so far) -> 8 bits
+    -> sum -> deblocking -> synthesis (a learned correction) -> 8 bits
 
 The encoder calls the first two before it chooses levels, and all of it afterwards, as the decoder does.
 """
@@ -18,7 +18,9 @@ from t4vcodec.codec.compensation import predict
 from t4vcodec.codec.contexts import CHROMA, LUMA8, LUMA16, MODE_BASE
 from t4vcodec.codec.deblocking import deblock
 from t4vcodec.codec.picture import GREY, Picture
+from t4vcodec.codec.sample_kernels import predict_blocks
 from t4vcodec.codec.symbols import BLOCK16, BLOCKS8, INTRA, LOST, NONE, FrameSymbols
+from t4vcodec.codec.synthesising import Synthesising
 from t4vcodec.codec.tables import Tables
 from t4vcodec.codec.transform import inverse8, inverse16
 
@@ -121,10 +123,11 @@ def predict_frame(
     pictures = [last, long if long is not None else last]
     needed = np.unique(reference[usable])
     if len(needed) == 1:
-        references, reference = [pictures[int(needed[0])].phases], np.zeros_like(reference)
+        pictures, reference = [pictures[int(needed[0])]], np.zeros_like(reference)
+    if all(p.plain for p in pictures):
+        y, u, v = predict_blocks([p.bordered for p in pictures], vectors, reference, usable)
     else:
-        references = [p.phases for p in pictures]
-    y, u, v = predict(references, vectors, reference, usable)
+        y, u, v = predict([p.phases for p in pictures], vectors, reference, usable)
     if intra.any():
         mask = torch.from_numpy(intra.reshape(rows, columns))[:, :, None, None]
         y, u, v = (
@@ -199,11 +202,24 @@ def residual_planes(
     return y, u, v
 
 
-def reconstruct(symbols: FrameSymbols, prediction: Prediction, tables: Tables) -> Picture:
-    """Add the residual, deblock, round. Nothing of `symbols` may be LOST."""
+def decoded_planes(symbols: FrameSymbols, prediction: Prediction, tables: Tables) -> list[torch.Tensor]:
+    """Prediction and residual, deblocked, neither synthesised nor rounded. Nothing of `symbols` may be LOST."""
     if (symbols.kind == LOST).any():
         raise ValueError("conceal lost positions before reconstruction")
     residual = residual_planes(symbols, prediction, tables)
     planes = [p + r for p, r in zip(prediction.planes, residual)]
-    planes = deblock(planes, symbols, prediction.steps)
-    return Picture(*(round_through(p) for p in planes))
+    return deblock(planes, symbols, prediction.steps)
+
+
+def reconstruct(
+    symbols: FrameSymbols,
+    prediction: Prediction,
+    tables: Tables,
+    synthesising: Synthesising | None = None,
+) -> Picture:
+    """The picture: planes decoded, synthesised where a network is given, rounded."""
+    planes = decoded_planes(symbols, prediction, tables)
+    if synthesising is not None:
+        planes = synthesising.corrected(planes, prediction.y, symbols, prediction.steps, prediction.base)
+    damage = None if synthesising is None else synthesising.damage
+    return Picture(*(round_through(p) for p in planes), damage)

@@ -15,13 +15,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from t4vcodec.codec.concealment import conceal_motion, fill_smoothly, motion_to_last
+from t4vcodec.codec.damage import damage_after
 from t4vcodec.codec.erasure import Received, assemble
+from t4vcodec.codec.models import Model
 from t4vcodec.codec.packets import FrameHeader, PacketSymbols
 from t4vcodec.codec.picture import Picture
-from t4vcodec.codec.reconstruct import base_steps, predict_frame, reconstruct
+from t4vcodec.codec.reconstruct import (
+    Prediction,
+    base_steps,
+    blocks_of,
+    plane_of,
+    predict_frame,
+    reconstruct,
+)
 from t4vcodec.codec.setup import Setup
 from t4vcodec.codec.symbols import INTRA, FrameSymbols
-from t4vcodec.codec.tables import Tables
+from t4vcodec.codec.synthesising import Synthesising
 
 MAX_BLIND = 6  # frames in a row without any packet that go on by the motion before; then the picture stands
 KEPT = 3  # pictures that may still be named as the long-term reference
@@ -74,7 +83,7 @@ def render(
     last: Picture | None,
     long: Picture | None,
     motion: np.ndarray | None,
-    tables: Tables,
+    model: Model,
 ) -> tuple[Picture, FrameSymbols]:
     """Picture of a frame of which `received` is there, and its symbols with the holes concealed."""
     symbols = received.symbols
@@ -82,36 +91,53 @@ def render(
     copies = None if header.key else received.copies
     whole = conceal_motion(symbols, header.distance, motion, copies) if lost.any() else symbols
     base = base_steps(symbols, header.quality, received.coarse)
+    synthesising = None
+    if model.synthesis is not None:
+        before = (None, None) if header.key else (last.damage, long.damage)
+        damage = damage_after(whole, lost, received.coarse, *before)
+        synthesising = Synthesising(model.synthesis, header.strength, lost, received.coarse, damage)
     if header.key:
         # Nothing before a key frame is of use: holes are filled from around.
-        picture = reconstruct(whole, predict_frame(whole, None, None, base), tables)
+        prediction = predict_frame(whole, None, None, base)
         if lost.any():
-            planes = [
-                fill_smoothly(p, lost, whole.columns, whole.rows) for p in (picture.y, picture.u, picture.v)
-            ]
-            picture = Picture(*(p.round() for p in planes))
-        return picture, whole
-    prediction = predict_frame(whole, last, long, base)
-    return reconstruct(whole, prediction, tables), whole
+            prediction = _around(whole, prediction, lost, model)
+    else:
+        prediction = predict_frame(whole, last, long, base)
+    return reconstruct(whole, prediction, model.tables, synthesising), whole
+
+
+def _around(symbols: FrameSymbols, prediction: Prediction, lost: np.ndarray, model: Model) -> Prediction:
+    """The prediction of a key frame with its holes filled smoothly from the pictures of what arrived."""
+    decoded = reconstruct(symbols, prediction, model.tables)
+    filled = (
+        fill_smoothly(p, lost, symbols.columns, symbols.rows) for p in (decoded.y, decoded.u, decoded.v)
+    )
+    where = torch.from_numpy(lost.reshape(symbols.rows, symbols.columns))[:, :, None, None]
+    planes = (
+        plane_of(torch.where(where, blocks_of(f.round(), size), blocks_of(p, size)))
+        for f, p, size in zip(filled, prediction.planes, (16, 8, 8))
+    )
+    y, u, v = planes
+    return replace(prediction, y=y, u=u, v=v)
 
 
 def step(
     state: DecoderState,
     packets: Sequence[PacketSymbols],
     setup: Setup,
-    tables: Tables,
+    model: Model,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[DecoderState, Picture]:
     """Close the next frame with the packets of it that arrived (none, some or all; one header for all)."""
     number = state.number + 1
     new_hash = chained(state.hash, number, packets)
     if not packets:
-        return _blind_step(state, number, new_hash, setup, tables, dtype)
+        return _blind_step(state, number, new_hash, setup, model, dtype)
     header = packets[0].packet.header
     grid = setup.grid(header.half)
     received = assemble(grid.columns, grid.rows, packets)
     if 0 < state.blind <= MAX_BLIND and not header.key and state.half == header.half:
-        state = _look_back(state, received, header, tables, dtype)
+        state = _look_back(state, received, header, model, dtype)
     last, motion = state.last, state.motion
     if last is None or state.half != header.half:
         last, motion = Picture.grey(*grid.size, dtype=dtype), None
@@ -122,9 +148,8 @@ def step(
                 long, long_number = picture, kept
     if long is None or state.half != header.half:
         long, long_number = last, number - max(header.distance, 1)
-    picture, symbols = render(received, header, last, long, motion, tables)
-    if picture.y.dtype != dtype:
-        picture = Picture(*(p.to(dtype) for p in (picture.y, picture.u, picture.v)))
+    picture, symbols = render(received, header, last, long, motion, model)
+    picture = picture.to(dtype)
     if header.long:
         long, long_number = picture, number
     motion = np.zeros_like(symbols.vectors) if header.key else motion_to_last(symbols, header.distance)
@@ -139,7 +164,7 @@ def step(
 
 
 def _look_back(
-    state: DecoderState, received: Received, header: FrameHeader, tables: Tables, dtype: torch.dtype
+    state: DecoderState, received: Received, header: FrameHeader, model: Model, dtype: torch.dtype
 ) -> DecoderState:
     """Frames that were lost whole, made again by the motion between what was seen before and after them."""
     symbols = received.copies if header.long and received.copies is not None else received.symbols
@@ -154,23 +179,26 @@ def _look_back(
     for i in range(1, state.blind + 1):
         share = i / (state.blind + 1)
         motion = np.round(before * (1 - share) + after * share).astype(np.int16)
-        picture = _moved(picture, motion, tables, dtype)
+        picture = _moved(picture, motion, model, dtype)
         pictures[state.number - state.blind + i] = picture
     recent = tuple((number, pictures.get(number, kept)) for number, kept in state.recent)
     return replace(state, last=picture, motion=motion, recent=recent)
 
 
-def _moved(picture: Picture, motion: np.ndarray, tables: Tables, dtype: torch.dtype) -> Picture:
+def _moved(picture: Picture, motion: np.ndarray, model: Model, dtype: torch.dtype) -> Picture:
     """The picture one frame on by motion (P, 4, 2) alone."""
     rows, columns = picture.y.shape[0] // 16, picture.y.shape[1] // 16
     symbols = conceal_motion(FrameSymbols.lost(columns, rows), 1, motion)
     prediction = predict_frame(symbols, picture, picture, base_steps(symbols, 0))
-    moved = reconstruct(symbols, prediction, tables)
-    return Picture(*(p.to(dtype) for p in (moved.y, moved.u, moved.v)))
+    moved = reconstruct(symbols, prediction, model.tables).to(dtype)
+    if model.synthesis is None:
+        return moved
+    gone, nothing = np.ones(symbols.kind.size, bool), np.zeros(symbols.kind.size, bool)
+    return replace(moved, damage=damage_after(symbols, gone, nothing, picture.damage, None))
 
 
 def _blind_step(
-    state: DecoderState, number: int, new_hash: int, setup: Setup, tables: Tables, dtype: torch.dtype
+    state: DecoderState, number: int, new_hash: int, setup: Setup, model: Model, dtype: torch.dtype
 ) -> tuple[DecoderState, Picture]:
     """A frame of which nothing came: the picture moves on by its last motion for a while, then stands."""
     grid = setup.grid(state.half)
@@ -179,7 +207,7 @@ def _blind_step(
     if picture is None:
         picture = Picture.grey(*grid.size, dtype=dtype)
     elif motion is not None and state.blind < MAX_BLIND and motion.any():
-        picture = _moved(picture, motion, tables, dtype)
+        picture = _moved(picture, motion, model, dtype)
     return (
         replace(
             state,

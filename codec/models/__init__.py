@@ -1,21 +1,25 @@
-"""Models: what a session's `model` names. So far the classical codec with counted tables.
+"""Models: what a session's `model` names: integer tables and, where it has one, a synthesis network.
 
-`load_tables("t4v-classic")` reads `pretrained/weights/t4v-classic.safetensors`; a path loads a file.
+`load_model("t4v-classic")` reads `pretrained/weights/t4v-classic.safetensors`; a path loads a file.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from t4vcodec.codec.models.synthesis import Synthesis
 from t4vcodec.codec.tables import Tables
 from t4vcodec.errors import T4VError
 
 FORMAT = "t4v-tables-1"
+SYNTHESIS = "synthesis."
 
 
 class ModelError(T4VError):
@@ -40,30 +44,55 @@ def model_path(name: str) -> Path:
     raise ModelError(f"no model {name!r}: known are {', '.join(model_names())}, or give a .safetensors file")
 
 
-@lru_cache(maxsize=4)
+@dataclass(frozen=True, eq=False)
+class Model:
+    """tables: what symbols are coded with. synthesis: the decoder's network, None in a classical model."""
+
+    tables: Tables
+    synthesis: Synthesis | None = None
+
+
 def load_tables(name: str) -> Tables:
     """The tables of a model, by name or file. Raises ModelError."""
+    return load_model(name).tables
+
+
+@lru_cache(maxsize=4)
+def load_model(name: str) -> Model:
+    """A model by name or file, its network frozen. Raises ModelError."""
     path = model_path(name)
     try:
         tensors = load_file(path)
-        return Tables(
+        tables = Tables(
             tensors["row"].astype(np.uint16),
             tensors["frequencies"].astype(np.int64),
             tensors["points"].astype(np.int8),
         )
-    except (SafetensorError, KeyError, ValueError, OSError) as e:
+        weights = {
+            n.removeprefix(SYNTHESIS): torch.from_numpy(t)
+            for n, t in tensors.items()
+            if n.startswith(SYNTHESIS)
+        }
+        network = Synthesis.like(weights).requires_grad_(False).eval() if weights else None
+        return Model(tables, network)
+    except (SafetensorError, KeyError, ValueError, RuntimeError, OSError) as e:
         raise ModelError(f"{path} is no t4vcodec model of this version: {e}") from e
 
 
 def save_tables(tables: Tables, path: Path, metadata: dict[str, str] | None = None) -> None:
     """Write tables as safetensors (16-bit integers)."""
+    save_model(Model(tables), path, metadata)
+
+
+def save_model(model: Model, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tables (16-bit integers) and network (half precision) as safetensors."""
     # A frequency of 65,536 can not occur: each alphabet has two symbols or more.
-    save_file(
-        {
-            "row": tables.row.astype(np.uint16),
-            "frequencies": tables.frequencies.astype(np.uint16),
-            "points": tables.points,
-        },
-        path,
-        {"format": FORMAT, **(metadata or {})},
-    )
+    tensors = {
+        "row": model.tables.row.astype(np.uint16),
+        "frequencies": model.tables.frequencies.astype(np.uint16),
+        "points": model.tables.points,
+    }
+    if model.synthesis is not None:
+        for name, tensor in model.synthesis.state_dict().items():
+            tensors[SYNTHESIS + name] = np.ascontiguousarray(tensor.detach().half().numpy())
+    save_file(tensors, path, {"format": FORMAT, **(metadata or {})})
