@@ -15,6 +15,7 @@ from t4vcodec.codec.decide import decide_packet
 from t4vcodec.codec.motion import search_rows
 from t4vcodec.codec.packet_map import PacketMap
 from t4vcodec.codec.picture import Picture
+from t4vcodec.codec.quantise import coding_tables
 from t4vcodec.codec.rdo import code_packet
 from t4vcodec.codec.reconstruct import (
     AQ_CENTRE,
@@ -250,13 +251,13 @@ def choose_levels(
             np.empty((16, 16), np.float32),
             np.empty((2, 8, 8), np.float32),
             np.empty(640, np.float32),
-            np.empty(256, np.int16),
+            (np.empty(256, np.int16), np.empty(256, np.uint8), np.empty(256, np.bool_)),
             np.empty(384, np.int16),
         )
         code_packet(
             order,
             packets.near,
-            (tables.row, tables.cost),
+            coding_tables(tables),
             tables.points,
             arrays,
             copy,

@@ -13,24 +13,17 @@ from t4vcodec.codec.contexts import (
     CHROMA,
     CHROMA_INTRA,
     CHROMA_MODES,
-    ESCAPE,
-    FREQUENCY8,
-    FREQUENCY16,
     LUMA8,
     LUMA8_INTRA,
     LUMA16,
     LUMA16_INTRA,
     LUMA_MODES,
-    MODE_BASE,
-    SCAN8,
-    SCAN16,
     chroma_context,
-    level_context,
     mode8_context,
     mode16_context,
-    neighbour_sum,
 )
 from t4vcodec.codec.contexts import DC as DC_CONTEXT
+from t4vcodec.codec.quantise import best_mode
 from t4vcodec.codec.symbols import BLOCK16, BLOCKS8, INTRA, MAX_LEVEL, NONE
 from t4vcodec.codec.syntax import (
     bit_length,
@@ -43,109 +36,12 @@ from t4vcodec.codec.syntax import (
 )
 from t4vcodec.codec.transform import forward8, forward16
 
-_SMALLEST = 0.55  # in steps: what is below is never worth a level
-
-
-@njit(cache=True, nogil=True)
-def magnitude_bits(row, cost, context, magnitude):
-    """Bits of a level's magnitude and sign."""
-    table = row[context]
-    if magnitude < ESCAPE:
-        return cost[table, magnitude] + (1.0 if magnitude > 0 else 0.0)
-    return cost[table, ESCAPE] + 5.0 + bit_length(magnitude - ESCAPE + 1) - 1
-
 
 @njit(cache=True, nogil=True)
 def integer_bits(row, cost, context, value):
     """Bits of a signed integer (`syntax._integer`)."""
     k = bit_length(abs(value))
     return cost[row[context], k] + k
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def quantise_block(coef, base, size, first, step, lam, level_class, points, row, cost, out, out_base):
-    """Levels of one block by table class `level_class` into out[out_base:]; returns J and whether all are 0.
-
-    coef[base:] are the coefficients in raster order. The DC (first = 1) is left alone.
-    """
-    scan = SCAN8 if size == 8 else SCAN16
-    frequency = FREQUENCY8 if size == 8 else FREQUENCY16
-    inverse = 1.0 / step
-    p1 = points[level_class, 0] / 256.0
-    p2 = points[level_class, 1] / 256.0
-    total = 0.0
-    empty = True
-    for n in range(first, size * size):
-        i = scan[n]
-        c = coef[base + i]
-        a = abs(c)
-        x = a * inverse
-        context = level_context(level_class, frequency[i], neighbour_sum(out, out_base, size, i))
-        best = a * a + lam * cost[row[context], 0]
-        chosen = 0
-        if x > _SMALLEST:
-            top = min(int(x + 0.5 + p2), MAX_LEVEL)
-            for magnitude in range(max(top - 1, 1), top + 1):
-                e = (magnitude - (p1 if magnitude == 1 else p2)) * step - a
-                j = e * e + lam * magnitude_bits(row, cost, context, magnitude)
-                if j < best:
-                    best = j
-                    chosen = magnitude
-        total += best
-        if chosen != 0:
-            empty = False
-        out[out_base + i] = -chosen if c < 0 else chosen
-    return total, empty
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def best_mode(
-    coef,
-    base,
-    size,
-    first,
-    step,
-    lam,
-    block_class,
-    modes,
-    mode_context,
-    points,
-    row,
-    cost,
-    out,
-    out_base,
-    scratch,
-):
-    """Try every mode of a block; levels of the best into out[out_base:]. Returns mode and J."""
-    area = size * size
-    zero = 0.0
-    largest = 0.0
-    for i in range(first, area):
-        e = coef[base + i] * coef[base + i]
-        zero += e
-        largest = max(largest, e)
-    if first == 1:
-        scratch[0] = out[out_base]
-    best = zero + lam * cost[row[mode_context], 0]
-    mode = 0
-    for i in range(first, area):
-        out[out_base + i] = 0
-    if largest <= _SMALLEST * _SMALLEST * step * step:
-        return mode, best
-    for m in range(1, modes + 1):
-        bits = cost[row[mode_context], m]
-        if lam * bits >= best:
-            continue
-        j, empty = quantise_block(
-            coef, base, size, first, step, lam, MODE_BASE[block_class] + m - 1, points, row, cost, scratch, 0
-        )
-        j += lam * bits
-        if j < best and not empty:
-            best = j
-            mode = m
-            for i in range(first, area):
-                out[out_base + i] = scratch[i]
-    return mode, best
 
 
 @njit(cache=True, nogil=True)
@@ -172,13 +68,13 @@ def code_position(
 ):
     """Choose transform, modes and levels of position p whose prediction is settled; writes them in `symbols`.
 
-    residual: (16, 16) float32 luma, chroma_residual: (2, 8, 8). work: (coefficients (640,), scratch (256,),
+    residual: (16, 16) float32 luma, chroma_residual: (2, 8, 8). work: (coefficients (640,), scratch of `best_mode`,
     spare levels (384,)). only: 0 tries both transforms, else the one to take. Returns J of the residual,
     distortion included, without the type's bits, for: nothing sent, BLOCKS8, BLOCK16 (1e30 where not tried);
     the levels written are those of the better transform.
     """
     kind, reference, vectors, transform, aq, modes, levels = symbols
-    row, cost = t
+    row, cost = t[0], t[1]
     coef, scratch, spare = work
     intra = 1 if kind[p] == INTRA else 0
     first = intra
@@ -219,8 +115,7 @@ def code_position(
             LUMA_MODES,
             context,
             points,
-            row,
-            cost,
+            t,
             spare,
             0,
             scratch,
@@ -249,8 +144,7 @@ def code_position(
                 LUMA_MODES,
                 context,
                 points,
-                row,
-                cost,
+                t,
                 out,
                 base_index,
                 scratch,
@@ -290,8 +184,7 @@ def code_position(
             CHROMA_MODES,
             context,
             points,
-            row,
-            cost,
+            t,
             out,
             base_index,
             scratch,
@@ -315,12 +208,6 @@ def clear_residual(p, symbols):
 
 
 @njit(cache=True, nogil=True)
-def type_bits(copy, frame_class, quality, kind, transform, a, b, row, cost, k, tx):
-    context = type_context(copy, frame_class, quality, kind, transform, a, b)
-    return cost[row[context], k * 3 + tx]
-
-
-@njit(cache=True, nogil=True)
 def code_packet(
     order,
     near,
@@ -340,11 +227,11 @@ def code_packet(
 ):
     """Choose the residual of the positions `order` of one packet; kinds and vectors are settled.
 
-    tables: (row, cost). source, prediction: three float32 planes each. steps, lambdas, dc_steps:
+    tables: of `coding_tables`. source, prediction: three float32 planes each. steps, lambdas, dc_steps:
     (P,) float32. chroma_weight: lambda of chroma over that of luma. Returns the sum of J.
     """
     kind, reference, vectors, transform, aq, modes, levels = symbols
-    row, cost = tables
+    row, cost = tables[0], tables[1]
     residual, chroma_residual, coef, scratch, spare = work
     columns = source[0].shape[1] // 16
     total = 0.0
