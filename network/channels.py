@@ -11,11 +11,17 @@ spelling            meaning
                     0.04 in the good and 0.5 in the bad state
 ``teleop``          a measured teleoperation link: 6 % independent losses at a round trip of 240 ms
 a file's path       trace: one line a packet, 0 arrived or 1 lost; repeats itself, starts at a random line
+``mahimahi:100:F``  outages of the link that file F describes as mahimahi does (a line for each packet that it can
+                    deliver: milliseconds since the start): lost is what is sent when the link delivers nothing
+                    for the next 100 ms. Repeats itself, starts at a random time
 ==================  ===============================================================================
 
 A channel is *one* sequence of fates per (clip, seed), consumed packet by packet in sending order by whoever
 sends. Independent channels of different loss share their random numbers per (clip, seed): what is lost at
 10 % is lost at 30 % too, which makes curves over loss comparable.
+
+A mahimahi trace (Netravali et al., USENIX ATC'15) states a capacity. Losses from filling its queue depend on what
+is sent and are a link simulator's to find; a channel here takes from it what strikes every sender alike.
 
 Chains start in their stationary distribution, so the mean loss holds from the first packet on.
 
@@ -30,6 +36,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +45,9 @@ from typing import Protocol
 import numpy as np
 from t4vcodec.errors import T4VError
 
-SPELLINGS = "a loss rate (0.3 or 30%), ge:LOSS:PACKETS, get:LOSS:MS, tambur, teleop or a trace file"
+SPELLINGS = (
+    "a loss rate (0.3 or 30%), ge:LOSS:PACKETS, get:LOSS:MS, tambur, teleop, mahimahi:MS:FILE or a trace file"
+)
 TRACE_LIMIT = 10_000_000
 """Lines of a trace file at most: a day of 100 packets a second."""
 
@@ -150,7 +159,13 @@ class _GilbertElliottSession:
 
 
 @dataclass(frozen=True)
-class TimedBursts(Channel):
+class _ByTime(Channel):
+    def fates(self, clip: str, seed: int) -> Iterator[bool]:
+        raise ChannelError(f"{self.name} loses by time, not by packet: its session needs send times")
+
+
+@dataclass(frozen=True)
+class TimedBursts(_ByTime):
     """Good and bad spells of exponential length; all that is sent in a bad spell is lost.
 
     Many small packets are no advantage here: packets of one moment share their fate.
@@ -165,9 +180,6 @@ class TimedBursts(Channel):
         bad = random.random() < self.mean_loss
         # Exponential spells have no memory: what is left of the first one is distributed like a whole one.
         return _TimedSession(random, (good, self.burst), bad, random.exponential((good, self.burst)[bad]))
-
-    def fates(self, clip: str, seed: int) -> Iterator[bool]:
-        raise ChannelError(f"{self.name} loses by time, not by packet: its session needs send times")
 
 
 @dataclass
@@ -211,6 +223,35 @@ class _TraceSession:
         return bool(lost)
 
 
+@dataclass(frozen=True)
+class Outages(_ByTime):
+    """Loses what is sent while a link delivers nothing for longer than `patience`."""
+
+    patience: int
+    """Milliseconds."""
+    deliveries: tuple[int, ...]
+    """Milliseconds since the start at which the link delivers, ascending; the last is the trace's length."""
+
+    @property
+    def identity(self) -> str:
+        return f"mahimahi:{self.patience}:{hashlib.sha256(repr(self.deliveries).encode()).hexdigest()}"
+
+    def session(self, clip: str, seed: int) -> Session:
+        start = random_numbers("mahimahi", clip, seed).random() * self.deliveries[-1]
+        return _OutagesSession(self, start)
+
+
+@dataclass
+class _OutagesSession:
+    channel: Outages
+    start: float
+
+    def lost(self, send_time: float) -> bool:
+        deliveries = self.channel.deliveries
+        now = (self.start + 1000 * send_time) % deliveries[-1]
+        return deliveries[bisect_left(deliveries, now)] - now > self.channel.patience
+
+
 def parse_channel(text: str) -> Channel:
     """The channel that `text` spells (the table at this module's head); raises `ChannelError`."""
     spelling = text.strip()
@@ -223,6 +264,8 @@ def parse_channel(text: str) -> Channel:
     if spelling == "teleop":
         return Independent(spelling, 0.06, rtt=0.240)
     kind, *parts = spelling.split(":")
+    if kind == "mahimahi":
+        return _parse_outages(spelling)
     if kind in ("ge", "get"):
         return _parse_bursts(spelling, kind, parts)
     loss = _number(spelling)
@@ -286,18 +329,47 @@ def _parse_bursts(text: str, kind: str, parts: list[str]) -> Channel:
     return GilbertElliott(name, loss, to_bad, 1 / burst)
 
 
-def _read_trace(path: Path) -> Trace:
-    losses = bytearray()
+def _parse_outages(text: str) -> Outages:
+    _, patience, path = (*text.split(":", 2), "", "")[:3]
+    if not (
+        patience.isdecimal() and len(patience) <= 5 and 1 <= int(patience) <= 60_000 and Path(path).is_file()
+    ):
+        raise ChannelError(
+            f"channel '{text}': expected mahimahi:MS:FILE with 1 to 60,000 ms and a mahimahi trace"
+        )
+    times: list[int] = []
+    for number, line in _lines(Path(path)):
+        if not (line.isdecimal() and len(line) <= 10) or (times and int(line) < times[-1]):
+            raise ChannelError(
+                f"trace {path}, line {number}: expected milliseconds, none below the line before"
+            )
+        times.append(int(line))
+    if not times or times[-1] == 0:
+        raise ChannelError(f"trace {path} lasts no time: expected a line for each delivery, in milliseconds")
+    deliveries = tuple(sorted(set(times)))
+    outage = sum(max(0, b - a - int(patience)) for a, b in zip((0, *deliveries), deliveries))
+    name = f"mahimahi:{int(patience)}:{path}"
+    return Outages(name, outage / deliveries[-1], int(patience), deliveries)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbers and texts of a trace file's lines."""
     try:
         with path.open(encoding="ascii") as lines:
             for number, line in enumerate(lines, 1):
-                if line.strip() not in ("0", "1"):
-                    raise ChannelError(f"trace {path}, line {number}: expected 0 (arrived) or 1 (lost)")
                 if number > TRACE_LIMIT:
                     raise ChannelError(f"trace {path} has more than {TRACE_LIMIT:,} lines: cut it")
-                losses.append(line.strip() == "1")
+                yield number, line.strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ChannelError(f"trace {path} cannot be read as text of 0s and 1s: {error}") from error
+        raise ChannelError(f"trace {path} cannot be read as lines of numbers: {error}") from error
+
+
+def _read_trace(path: Path) -> Trace:
+    losses = bytearray()
+    for number, line in _lines(path):
+        if line not in ("0", "1"):
+            raise ChannelError(f"trace {path}, line {number}: expected 0 (arrived) or 1 (lost)")
+        losses.append(line == "1")
     if not losses:
         raise ChannelError(f"trace {path} is empty: expected one line a packet, 0 (arrived) or 1 (lost)")
     return Trace(str(path), sum(losses) / len(losses), bytes(losses))

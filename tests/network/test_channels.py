@@ -54,7 +54,7 @@ def test_spellings(text, name, loss):
 
 
 BAD = """x -0.1 1.1 30 nan inf 1e400 ge ge:0.3 ge:0.3:0.5 ge:0:5 ge:1:5 ge:0.9:2 ge:a:5 ge:0.3:5:1 ge:nan:5
-get:0.3:0 get:0.3:-4 get:2:40 no/such/file ."""
+get:0.3:0 get:0.3:-4 get:2:40 no/such/file . mahimahi mahimahi:100 mahimahi:100:no/such/file mahimahi:0:x"""
 
 
 @pytest.mark.parametrize("text", ["", *BAD.split()])
@@ -180,6 +180,43 @@ def test_bad_trace(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ChannelError, match=r"trace\.txt"):
         parse_channel(str(path))
+
+
+def test_mahimahi_outages(tmp_path):
+    path = tmp_path / "link.up"
+    path.write_text("0\n10\n10\n20\n120\n130\n1000\n")
+    channel = parse_channel(f"mahimahi:50:{path}")
+    # Gaps of 100 and 870 ms, and all but their last 50 ms are lost.
+    assert channel.mean_loss == pytest.approx((50 + 820) / 1000)
+    assert parse_channel(channel.name) == channel
+    assert parse_channel(f"mahimahi:900:{path}").mean_loss == 0
+    session = channel.session("clip", 0)
+    lost = np.array([session.lost(i / 1000) for i in range(20_000)])
+    assert lost.mean() == pytest.approx(0.87, abs=0.002)
+    assert (lost[:1000] == lost[1000:2000]).all()
+    assert set(bursts(lost)[1:-1]) == {50, 820}
+    starts = [parse_channel(channel.name).session("clip", seed).lost(0.0) for seed in range(2000)]
+    assert np.mean(starts) == pytest.approx(0.87, abs=0.03)
+    with pytest.raises(ChannelError, match="send times"):
+        next(channel.fates("clip", 0))
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"", ""),
+        (b"0\n", ""),
+        (b"5\n4\n", "line 2"),
+        (b"1\n2.5\n", "line 2"),
+        (b"x\n", "line 1"),
+        (b"\xff", ""),
+    ],
+)
+def test_bad_mahimahi_trace(tmp_path, content, line):
+    path = tmp_path / "link.up"
+    path.write_bytes(content)
+    with pytest.raises(ChannelError, match=rf"link\.up.*{line}"):
+        parse_channel(f"mahimahi:100:{path}")
 
 
 def test_teleop_states_its_round_trip():
