@@ -1,8 +1,9 @@
 """H.264 in packets: Annex B to RTP payloads (RFC 6184) and back, and one repair for a decoder's sake.
 
 Payloads are those of RFC 6184 in its non-interleaved mode: a NAL unit alone; several small ones of one frame
-together (STAP-A); one that is too large for a packet in two halves (FU-A). Two halves and no more, because a
-receiver that only has payloads (the RTP sequence number is counted but not built) can tell that both came.
+together (STAP-A); one that is too large for a packet in parts (FU-A). `packetise` cuts slices that just miss
+the limit into two halves and no more, so that payloads alone tell that both came; `FORMAT` is for frames of one
+slice, cut into equal parts.
 
 The repair: `frame_num` counts reference pictures in as few as 4 bits. When whole frames are lost, a decoder
 fills the gap it sees, and libavcodec shows nothing more once the count has wrapped, so that H.264 would look
@@ -12,9 +13,10 @@ the last picture that it has, which is what a receiver that repeats pictures mea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
+from t4vcodec.baselines.fragments import Format, Part, PayloadError, equal_parts
+from t4vcodec.baselines.nal_units import Bits, escape, unescape
 from t4vcodec.network.stream import MAX_PAYLOAD
 
 SLICE, IDR, SEI, SPS, PPS, STAP_A, FU_A = 1, 5, 6, 7, 8, 24, 28
@@ -23,38 +25,24 @@ _SLICE_HEADER = 24
 """Bytes at a slice's head that surely hold its frame_num: three Exp-Golomb codes of at most 37 bits."""
 
 
-class PayloadError(ValueError):
-    """Bytes that are no RFC 6184 payload, or no H.264 header."""
-
-
-def split_annex_b(stream: bytes) -> list[bytes]:
-    """NAL units of an Annex B byte stream, without start codes and trailing zeros."""
-    return [nal.rstrip(b"\0") for nal in re.split(rb"\x00\x00\x01", stream) if nal.strip(b"\0")]
-
-
-def join_annex_b(nals: Sequence[bytes]) -> bytes:
-    """The byte stream of these NAL units."""
-    return b"".join(b"\0\0\0\1" + nal for nal in nals)
-
-
 def nal_type(nal: bytes) -> int:
     """Type of a NAL unit, 0 to 31."""
     return nal[0] & 31
 
 
-def packetise(nals: Sequence[bytes]) -> list[bytes]:
-    """Payloads of at most `MAX_PAYLOAD` bytes for the NAL units of one frame, in order.
+def packetise(nals: Sequence[bytes], limit: int = MAX_PAYLOAD) -> list[bytes]:
+    """Payloads of at most `limit` bytes for the NAL units of one frame, in order.
 
     Neighbours share a packet where they fit. Raises `PayloadError` on a NAL unit of more than two packets.
     """
     payloads: list[bytes] = []
     group: list[bytes] = []
     for nal in nals:
-        if group and 1 + sum(2 + len(n) for n in (*group, nal)) > MAX_PAYLOAD:
+        if group and 1 + sum(2 + len(n) for n in (*group, nal)) > limit:
             payloads.append(_aggregate(group))
             group = []
-        if len(nal) > MAX_PAYLOAD:
-            payloads += [*([_aggregate(group)] if group else []), *_halves(nal)]
+        if len(nal) > limit:
+            payloads += [*([_aggregate(group)] if group else []), *_halves(nal, limit)]
             group = []
         else:
             group.append(nal)
@@ -68,14 +56,40 @@ def _aggregate(nals: Sequence[bytes]) -> bytes:
     return bytes([importance | STAP_A]) + b"".join(len(nal).to_bytes(2, "big") + nal for nal in nals)
 
 
-def _halves(nal: bytes) -> tuple[bytes, bytes]:
-    body, room = nal[1:], MAX_PAYLOAD - 2
+def _halves(nal: bytes, limit: int) -> tuple[bytes, bytes]:
+    body, room = nal[1:], limit - 2
     if len(body) > 2 * room:
         raise PayloadError(
             f"a NAL unit of {len(nal)} bytes does not fit into two packets: cut smaller slices"
         )
     indicator, kind, half = nal[0] & 0xE0 | FU_A, nal[0] & 31, (len(body) + 1) // 2
     return bytes([indicator, 0x80 | kind]) + body[:half], bytes([indicator, 0x40 | kind]) + body[half:]
+
+
+def _cut(nal: bytes, limit: int, key: bool) -> list[bytes]:
+    if len(nal) <= limit:
+        return [nal]
+    indicator, kind = nal[0] & 0xE0 | FU_A, nal[0] & 31
+    parts = equal_parts(nal[1:], limit - 2)
+    ends = [0x80, *[0] * (len(parts) - 2), 0x40]
+    return [bytes([indicator, end | kind]) + part for end, part in zip(ends, parts)]
+
+
+def _parse(payload: bytes) -> Part:
+    if len(payload) < 2:
+        raise PayloadError("a payload has at least 2 bytes")
+    kind = payload[0] & 31
+    if kind == FU_A:
+        first, last = bool(payload[1] & 0x80), bool(payload[1] & 0x40)
+        head = bytes([payload[0] & 0xE0 | payload[1] & 31]) if first else b""
+        return Part(first, last, head + payload[2:])
+    if 1 <= kind < STAP_A:
+        return Part(True, True, payload)
+    raise PayloadError(f"unknown payload type {kind}")
+
+
+FORMAT = Format(_cut, _parse)
+"""One NAL unit a frame: alone, or in equal parts (FU-A)."""
 
 
 def depacketise(payloads: Sequence[bytes]) -> Iterator[bytes]:
@@ -114,41 +128,9 @@ def _parts(payload: bytes) -> Iterator[bytes]:
         at += 2 + size
 
 
-class _Bits:
-    """Reads bits, most significant first, from a NAL unit's raw payload."""
-
-    def __init__(self, data: bytes) -> None:
-        self.value = int.from_bytes(data, "big")
-        self.size = 8 * len(data)
-        self.at = 0
-
-    def fixed(self, bits: int) -> int:
-        if self.at + bits > self.size:
-            raise PayloadError("a header ends early")
-        self.at += bits
-        return self.value >> (self.size - self.at) & ((1 << bits) - 1)
-
-    def golomb(self) -> int:
-        """ue(v) of H.264, 9.1."""
-        zeros = 0
-        while not self.fixed(1):
-            zeros += 1
-            if zeros > 32:
-                raise PayloadError("no Exp-Golomb code")
-        return (1 << zeros) - 1 + self.fixed(zeros)
-
-
-def _unescape(data: bytes) -> bytes:
-    return data.replace(b"\0\0\3", b"\0\0")
-
-
-def _escape(data: bytes) -> bytes:
-    return re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\0\0\3", data)
-
-
 def frame_num_bits(sps: bytes) -> int:
     """Width of `frame_num` in bits that a sequence parameter set states (H.264, 7.3.2.1.1)."""
-    bits = _Bits(_unescape(sps[1:]))
+    bits = Bits(unescape(sps[1:]))
     profile = bits.fixed(8)
     bits.fixed(16)
     bits.golomb()
@@ -165,13 +147,10 @@ def frame_num_bits(sps: bytes) -> int:
 
 def continue_frame_num(nal: bytes, width: int, number: int) -> bytes:
     """The slice `nal` with its `frame_num` of `width` bits replaced by `number` modulo 2^width."""
-    raw = _unescape(nal[1:])
+    raw = unescape(nal[1:])
     head = raw[:_SLICE_HEADER]
-    bits = _Bits(head)
+    bits = Bits(head)
     for _ in range(3):  # first_mb_in_slice, slice_type, pic_parameter_set_id
         bits.golomb()
     bits.fixed(width)
-    shift = bits.size - bits.at
-    mask = (1 << width) - 1
-    value = bits.value & ~(mask << shift) | (number & mask) << shift
-    return nal[:1] + _escape(value.to_bytes(len(head), "big") + raw[len(head) :])
+    return nal[:1] + escape(bits.replaced(width, number) + raw[len(head) :])

@@ -19,16 +19,14 @@ from fractions import Fraction
 import av
 import numpy as np
 from t4vcodec.baselines import h264_payload as h264
-from t4vcodec.errors import T4VError
+from t4vcodec.baselines.nal_units import join_annex_b, split_annex_b
+from t4vcodec.baselines.pictures import padded_side, to_picture, to_planes
+from t4vcodec.baselines.settings import BaselineError
 from t4vcodec.media.frames import Colour, Frame
 from t4vcodec.network.stream import MAX_PAYLOAD, SentPacket
 
 CRF_RANGE = (1.0, 51.0)
 """x264's constant rate factors; 0 would be lossless, another profile."""
-
-
-class BaselineError(T4VError):
-    """A standard codec cannot be run as asked."""
 
 
 class X264Stream:
@@ -54,7 +52,7 @@ class X264Stream:
         """SPS and PPS, known once the first frame was sent; they belong to the session's set-up."""
         self._sent = 0
         encoder = av.CodecContext.create("libx264", "w")
-        encoder.width, encoder.height = width + width % 2, height + height % 2
+        encoder.width, encoder.height = padded_side(width), padded_side(height)
         encoder.pix_fmt = "yuv420p"
         encoder.time_base, encoder.framerate = 1 / self.fps, self.fps
         encoder.thread_count = 1
@@ -77,7 +75,7 @@ class X264Stream:
             raise BaselineError(
                 f"expected frames of {self.width}x{self.height}, got {frame.width}x{frame.height}"
             )
-        picture = av.VideoFrame.from_ndarray(_planar(frame), format="yuv420p")
+        picture = to_picture(frame, self._encoder.width, self._encoder.height)
         picture.pts, picture.time_base = self._sent, 1 / self.fps
         packets = self._packets(self._encoder.encode(picture))
         self._sent += 1
@@ -90,7 +88,7 @@ class X264Stream:
         packets = []
         for unit in encoded:
             number = int(unit.pts)
-            nals = [nal for nal in h264.split_annex_b(bytes(unit)) if h264.nal_type(nal) != h264.SEI]
+            nals = [nal for nal in split_annex_b(bytes(unit)) if h264.nal_type(nal) != h264.SEI]
             if not self.parameter_sets:
                 self.parameter_sets = tuple(n for n in nals if h264.nal_type(n) in (h264.SPS, h264.PPS))
             time = float(number / self.fps)
@@ -155,26 +153,7 @@ class X264Receiver:
         is_reference = bool(slices[0][0] & 0x60)
         self._next_num = number + is_reference
         # Parameter sets from the set-up go before each frame: cheap, and no loss of them ends the session.
-        return h264.join_annex_b([*self._parameter_sets, *slices])
+        return join_annex_b([*self._parameter_sets, *slices])
 
     def _show(self, picture: av.VideoFrame) -> None:
-        if picture.format.name != "yuv420p" or picture.width < self.width or picture.height < self.height:
-            return
-        samples = picture.to_ndarray().reshape(-1)
-        width, height = picture.width, picture.height
-        luma = samples[: width * height].reshape(height, width)
-        u, v = samples[width * height :].reshape(2, (height + 1) // 2, (width + 1) // 2)
-        rows, columns = (self.height + 1) // 2, (self.width + 1) // 2
-        self._shown = (
-            luma[: self.height, : self.width].copy(),
-            u[:rows, :columns].copy(),
-            v[:rows, :columns].copy(),
-        )
-
-
-def _planar(frame: Frame) -> np.ndarray:
-    """I420 samples, (3/2 H, W) uint8, with odd sizes made even by repeating the last row and column."""
-    odd = ((0, frame.height % 2), (0, frame.width % 2))
-    luma = np.pad(frame.y, odd, mode="edge") if any(frame.y.shape[i] % 2 for i in (0, 1)) else frame.y
-    planes = [luma.reshape(-1), frame.u.reshape(-1), frame.v.reshape(-1)]
-    return np.concatenate(planes).reshape(luma.shape[0] * 3 // 2, luma.shape[1])
+        self._shown = to_planes(picture, self.width, self.height) or self._shown

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from t4vcodec.baselines import h264_payload as h264
+from t4vcodec.baselines.nal_units import escape, join_annex_b, split_annex_b, unescape
 from t4vcodec.network.stream import MAX_PAYLOAD
 
 SPS = bytes.fromhex("67640015acd9416096840000030004000003 00c83c58b658")
@@ -58,9 +59,9 @@ def test_any_parameter_set_is_read_or_refused(data):
 
 def test_annex_b():
     nals = [nal(7, 25), nal(5, 100)]
-    assert h264.split_annex_b(h264.join_annex_b(nals)) == nals
-    assert h264.split_annex_b(b"\0\0\1" + nals[0] + b"\0\0\1" + nals[1]) == nals
-    assert h264.split_annex_b(b"") == []
+    assert split_annex_b(join_annex_b(nals)) == nals
+    assert split_annex_b(b"\0\0\1" + nals[0] + b"\0\0\1" + nals[1]) == nals
+    assert split_annex_b(b"") == []
 
 
 def test_width_of_frame_num_is_read():
@@ -73,9 +74,9 @@ HEADER = int("1" + "00110" + "1" + "0111" + "01010", 2).to_bytes(2, "big")
 
 @given(st.integers(0, 100), st.binary(min_size=30, max_size=60))
 def test_frame_num_is_replaced_and_nothing_else(number, rest):
-    original = b"\x41" + h264._escape(HEADER + rest)
+    original = b"\x41" + escape(HEADER + rest)
     changed = h264.continue_frame_num(original, 4, number)
-    raw = h264._unescape(changed[1:])
+    raw = unescape(changed[1:])
     assert raw[2:] == rest
     bits = f"{int.from_bytes(raw[:2], 'big'):016b}"
     assert bits == "1" + "00110" + "1" + f"{number % 16:04b}" + "01010"
@@ -86,6 +87,6 @@ def test_frame_num_is_replaced_and_nothing_else(number, rest):
 @given(st.lists(st.sampled_from([0, 0, 0, 1, 3, 7]), max_size=30))
 def test_escaping(data):
     raw = bytes(data)
-    escaped = h264._escape(raw)
-    assert h264._unescape(escaped) == raw
+    escaped = escape(raw)
+    assert unescape(escaped) == raw
     assert not any(escaped[i : i + 2] == b"\0\0" and escaped[i + 2] < 3 for i in range(len(escaped) - 2))
