@@ -262,7 +262,7 @@ def info(source: str) -> None:
 
 
 @main.command("eval")
-@option("--loss", metavar="LIST", default="0.1,0.3,0.6", help="Channels, as in 0.1,ge:0.3:5; 0 is added.")
+@option("--loss", metavar="LIST", help="Channels, as in 0.1,ge:0.3:5; 0 is added.  [default: 0.1,0.3,0.6]")
 @option("--data", default="builtin:val", help="A folder, a file, or builtin:train, val or test.")
 @option("--kbps", metavar="LIST", callback=_numbers, help="Rates in kbit/s, as they are.")
 @option(
@@ -271,65 +271,143 @@ def info(source: str) -> None:
     callback=_numbers,
     help="Rates at 854x480 and 25 frames per second, scaled to each clip.  [default: 600]",
 )
-@option("--seeds", type=click.IntRange(min=1), default=3, help="Runs of each channel.")
+@option(
+    "--baselines",
+    metavar="LIST",
+    default="x264,x265",
+    help="The opponents' codecs, of x264,x265,av1,vp9; none: ours alone.",
+)
+@option(
+    "--redundancies",
+    metavar="LIST",
+    callback=_numbers,
+    help="At which each of them is shown alone, too.  [default: 0.5,1,2]",
+)
+@option(
+    "--profile",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    help="full: points 300,600,1200, losses 0,0.1,0.3,0.6,ge:0.3:5, 8 seeds, a longer search.",
+)
+@option("--seeds", type=click.IntRange(min=1), help="Runs of each channel.  [default: 3]")
 @option("--frames", type=click.IntRange(min=1), default=60, help="Frames of each clip, at most.")
 @option("--clips", type=click.IntRange(min=1), help="Clips, at most.  [default: 4 rendered ones, all others]")
 @option("--resilience", type=click.FloatRange(0, 0.5), help="As for encode.")
 @option("--model", metavar="NAME|FILE", help="As for encode.")
 @option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core, at most 4]")
+@option("--cluster", metavar="ADDRESS", help="A Dask scheduler to use instead, as in tcp://host:8786.")
 @option("--out", default="results", help="Folder for what is written.")
 def evaluate(
-    loss: str,
+    loss: str | None,
     data: str,
-    kbps: list[float] | None,
-    points: list[float] | None,
+    baselines: str,
     workers: int | None,
+    out: str,
     **settings: Any,
 ) -> None:
     """Measure over channels that lose packets.
 
-    Ours, and plain x264 beside it. Prints a table and writes results.json and plots into the folder --out.
-    An interrupted run goes on where it stopped.
+    Ours and its opponents: standard codecs with error correction at the same bytes, over the same losses.
+    Prints tables and writes results.json, report.html and pictures into the folder --out. An interrupted run
+    goes on where it stopped.
     """
-    if kbps is not None and points is not None:
+    if settings["kbps"] is not None and settings["points"] is not None:
         raise click.UsageError("--kbps and --points contradict each other, give one of them")
     from t4vcodec.eval.command import run_eval
 
-    run_eval(
-        data=data,
-        losses=loss,
-        workers=workers or min(_cores(), 4),
-        echo=click.echo,
-        **_given(kbps=kbps, points=points, **settings),
-    )
+    try:
+        run_eval(
+            data=data,
+            baselines=baselines.split(","),
+            workers=workers or min(_cores(), 4),
+            out=out,
+            echo=click.echo,
+            **_given(losses=loss, **settings),
+        )
+    except KeyboardInterrupt:
+        _fail(f"interrupted: the same command goes on where it stopped ({out} holds what was measured)", 130)
 
 
 @main.command()
-@option("--only", type=click.Choice(["tables"]), help="What to train.")
-@option("--data", help="Clips beside the rendered ones; split.csv in the folder is heeded.")
-@option("--out", default="tables.safetensors", help="File for the model.")
-@option("--clips", type=click.IntRange(min=1), help="Clips of each source, at most.  [default: all]")
-@option("--rounds", type=click.IntRange(min=1), default=4, help="Times to encode, count and rebuild.")
-@option("--frames", type=click.IntRange(min=2), default=20, help="Frames of each clip, at most.")
+@click.argument("folder", metavar="DIR")
+@option("--csv", "table", metavar="FILE", help="Write all records as CSV, too.")
+def report(folder: str, table: str | None) -> None:
+    """Make an evaluation's report again.
+
+    DIR was --out of eval: it holds results.json, and exhibits.npz for the pictures. Writes report.html into
+    it, one file that opens without a network.
+    """
+    from t4vcodec.eval.report import report_folder
+    from t4vcodec.eval.results_folder import results_of, write_csv
+
+    results = results_of(Path(folder))
+    click.echo(f"Wrote {report_folder(Path(folder))}")
+    if table is not None:
+        write_csv(results, Path(table))
+        click.echo(f"Wrote {table}")
+
+
+@main.command()
+@option(
+    "--train-loss", metavar="LOSS", help="Packets erased: 0, 0.3, a range 0:0.6, or mixed.  [default: 0.3]"
+)
+@option("--only", type=click.Choice(["tables"]), help="Count the probability tables instead.")
+@option("--data", help="Clips to train on; split.csv in the folder is heeded.  [default: rendered ones]")
+@option("--out", help="Folder of the run, or with --only the file.  [default: runs/t4v, tables.safetensors]")
+@option("--size", type=click.Choice(["t4v-tiny", "t4v-base", "t4v-large"]), help="Of the network.")
+@option("--metric", type=click.Choice(["mse", "ssim", "mix"]), help="What to minimise.  [default: mix]")
+@option("--steps", type=click.IntRange(min=1), help="Steps of the whole run.  [default: 2000]")
+@option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so many.")
+@option("--resume", is_flag=True, help="Go on after the last checkpoint in --out.")
+@option("--seed", type=click.IntRange(min=0), help="Of everything drawn.  [default: 0]")
+@option("--wandb", type=click.Choice(["online", "offline", "disabled"]), help="Where to track the run.")
+@option("--clips", type=click.IntRange(min=1), help="With --only: clips of each source, at most.")
+@option("--rounds", type=click.IntRange(min=1), default=4, help="With --only: times to count and rebuild.")
+@option("--frames", type=click.IntRange(min=2), default=20, help="With --only: frames of a clip, at most.")
 @option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core, at most 4]")
 def train(
+    train_loss: str | None,
     only: str | None,
     data: str | None,
-    out: str,
+    out: str | None,
     clips: int | None,
     rounds: int,
     frames: int,
     workers: int | None,
+    minutes: float | None,
+    resume: bool,
+    wandb: str | None,
+    **settings: Any,
 ) -> None:
-    """Train a model (so far its tables).
+    """Train a model on video whose packets get lost.
+
+    The synthesis network learns through time, on streams that are encoded anew as it changes. The folder
+    --out holds checkpoints and, at the end, model.safetensors for --model.
 
     The probability tables are made by encoding clips and counting symbols: --only tables.
     """
-    if only is None:
-        raise click.UsageError("only the tables can be trained so far, add --only tables")
-    from t4vcodec.training.table_training import train_tables
+    workers = workers or min(_cores(), 4)
+    if only is not None:
+        if train_loss is not None or minutes is not None or resume or wandb or _given(**settings):
+            raise click.UsageError(
+                "--only tables counts: it takes no loss, steps, minutes, size, metric or seed"
+            )
+        from t4vcodec.training.table_training import train_tables
 
-    train_tables(data, out, clips, rounds, frames, workers or min(_cores(), 4), click.echo)
+        train_tables(data, out or "tables.safetensors", clips, rounds, frames, workers, click.echo)
+        return
+    from t4vcodec.training.synthesis_training import Settings, train_synthesis
+
+    train_synthesis(
+        Settings(**_given(train_loss=train_loss, **settings)),
+        data,
+        out or "runs/t4v",
+        resume=resume,
+        minutes=minutes,
+        workers=workers,
+        wandb=wandb,
+        echo=click.echo,
+    )
 
 
 @main.command()

@@ -12,48 +12,70 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from t4vcodec.baselines.settings import check_available
+from t4vcodec.eval.candidates import CODES, REDUNDANCIES, Menu
 from t4vcodec.eval.errors import EvalError
-from t4vcodec.eval.records import SCHEMA, ClipFacts, Results, write_results
+from t4vcodec.eval.hindsight import FIRST_SEED
+from t4vcodec.eval.opponents import check_length, scheme_names
+from t4vcodec.eval.profiles import Effort, Opposition, profile_of
+from t4vcodec.eval.records import SCHEMA, ClipFacts, Record, Results, write_results
 from t4vcodec.eval.scheme import Scheme
+from t4vcodec.eval.scheme_labels import SOUND_LATE as LATE
 from t4vcodec.eval.summary import summarise
-from t4vcodec.eval.sweep import Rate, Sweep, UnitResult, run_sweep
+from t4vcodec.eval.sweep import JobResult, Rate, Sweep, is_live, run_sweep
 from t4vcodec.eval.tables import format_results
-from t4vcodec.media.video import BUILTIN, list_clips
+from t4vcodec.media.video import BUILTIN, list_clips, open_video
 from t4vcodec.network.channels import parse_channel, parse_channels
+from t4vcodec.network.fec import MAX_REDUNDANCY
 
-DEFAULT_POINTS = (600.0,)
 BUILTIN_CLIPS = 4
 """Rendered clips evaluated unless asked for more: enough for a first look within minutes."""
-_PACKAGES = ("t4vcodec", "torch", "numpy", "numba", "av")
+DEFAULT_BASELINES = ("x264", "x265")
+NO_BASELINES = "none"
+_PACKAGES = ("t4vcodec", "torch", "numpy", "numba", "av", "zfec", "distributed", "imageio-ffmpeg")
 
 
 def run_eval(
     data: str = "builtin:val",
-    losses: str = "0.1,0.3,0.6",
-    points: Sequence[float] = DEFAULT_POINTS,
+    losses: str | None = None,
+    points: Sequence[float] | None = None,
     kbps: Sequence[float] | None = None,
-    seeds: int = 3,
+    seeds: int | None = None,
     frames: int = 60,
     out: str | Path = "results",
     resilience: float | None = None,
     model: str | None = None,
     clips: int | None = None,
     workers: int = 1,
+    cluster: str | None = None,
+    baselines: Sequence[str] = DEFAULT_BASELINES,
+    profile: str = "quick",
+    redundancies: Sequence[float] | None = None,
     echo: Callable[[str], None] = print,
     command: str | None = None,
     scheme: Scheme | None = None,
 ) -> Path:
-    """Evaluates our codec over real packets, with plain x264 beside it, and returns the results file's path.
+    """Evaluates our codec over real packets, with its opponents, and returns the results file's path.
 
     data: what `media.video.list_clips` understands. losses: channels, comma-separated; 0 is always added.
     points: kbit/s at 854x480 and 25 frames per second, scaled to each clip; kbps: plain rates instead.
     clips: at most this many (rendered clips: `BUILTIN_CLIPS` unless given). resilience, model: the codec's,
-    its own defaults if None. workers: processes. echo: gets lines of progress and the tables. command: as
-    written into the file. scheme: evaluate this instead of our codec.
+    its own defaults if None. workers: processes. cluster: address of a Dask scheduler to use instead.
+    baselines: standard codecs for the opponents (`eval.opponents`), none for ours alone. profile: defaults of
+    losses, points, seeds, redundancies, and the effort of the search for opponents. redundancies: of the single
+    configurations. echo: gets lines of progress and the tables. command: as written into the file. scheme: evaluate
+    this instead of our codec.
 
-    Writes results.json, quality-loss.png, quality-time.png and strip.png below `out`; what was measured
-    is kept in `out`/.cache, so that an interrupted run goes on. Raises `T4VError`.
+    Writes results.json, report.html and pictures below `out`; what was measured is kept in `out`/.cache, so that
+    an interrupted run goes on. Raises `T4VError`.
     """
+    chosen = profile_of(profile)
+    losses = chosen.losses if losses is None else losses
+    seeds = chosen.seeds if seeds is None else seeds
+    points = chosen.points if points is None else points
+    opposition = _opposition(
+        baselines, chosen.effort, chosen.redundancies if redundancies is None else redundancies
+    )
     channels = parse_channels(losses)
     if not any(channel.mean_loss == 0 for channel in channels):
         channels.insert(0, parse_channel("0"))
@@ -62,15 +84,19 @@ def run_eval(
     sources = list_clips(data)
     limit = clips if clips is not None or not data.startswith(BUILTIN) else BUILTIN_CLIPS
     sources = sources[:limit]
+    if opposition is not None:
+        _check_lengths(sources, frames)
     out = _output_folder(Path(out))
     if scheme is None:
         from t4vcodec.eval.ours import T4VScheme
 
         scheme = T4VScheme(resilience=resilience, model=model)
-    sweep = Sweep(tuple(sources), scheme, rates, tuple(channels), seeds, frames, out / ".cache")
-    echo(f"clips: {len(sources)}, rates: {len(rates)}, runs: {sweep.steps}; kept in {sweep.cache}")
+    cache = (out / ".cache").resolve()
+    sweep = Sweep(tuple(sources), scheme, rates, tuple(channels), seeds, frames, cache, opposition)
+    names = [] if opposition is None else scheme_names(opposition)
+    echo(f"clips: {len(sources)}, rates: {len(rates)}, opponents: {len(names)}; kept in {out / '.cache'}")
     with _one_thread():
-        measured = run_sweep(sweep, echo, workers)
+        measured = run_sweep(sweep, echo, workers, cluster)
     clip_facts = _distinct_clips(measured)
     records = [record for result in measured for record in result.records]
     settings = {
@@ -81,6 +107,10 @@ def run_eval(
         "seeds": seeds,
         "frames": frames,
         "clips": clips,
+        "profile": profile,
+        "baselines": list(baselines) if opposition is not None else [],
+        "redundancies": [] if opposition is None else list(opposition.redundancies),
+        "search": None if opposition is None else _search_settings(opposition, records),
         **scheme.config(),
     }
     results = Results(
@@ -97,11 +127,66 @@ def run_eval(
     path = out / "results.json"
     write_results(path, results)
     _plot(results, measured, out)
+    report = _report(results, measured, out)
     echo("")
     echo(format_results(results))
     echo("")
-    echo(f"Wrote {path} and quality-loss.png, quality-time.png, strip.png beside it.")
+    echo(f"Wrote {path}, pictures beside it, and the report: {report}")
     return path
+
+
+def _opposition(baselines: Sequence[str], effort: Effort, redundancies: Sequence[float]) -> Opposition | None:
+    """Raises `T4VError` on codecs that are unknown or not in this build, and on redundancies that make no sense."""
+    names = tuple(dict.fromkeys(name.strip() for name in baselines))
+    if names in ((), (NO_BASELINES,)):
+        return None
+    if NO_BASELINES in names:
+        raise EvalError("--baselines none stands alone: name codecs, or none")
+    check_available(names)
+    for value in redundancies:
+        if not 0 < value <= MAX_REDUNDANCY:
+            raise EvalError(f"redundancies lie above 0 and at most at {MAX_REDUNDANCY:g}, got {value:g}")
+    return Opposition(names, effort, tuple(redundancies))
+
+
+def _check_lengths(sources: Sequence[str], frames: int) -> None:
+    """Raises `EvalError` now on clips that are too short for the opponents, as far as their files tell."""
+    for source in sources:
+        if is_live(source):
+            continue  # what is looked at is gone
+        with open_video(source, max_frames=frames) as video:
+            if video.info.frames is not None:
+                check_length(video.info.name, min(frames, video.info.frames), float(video.info.fps))
+
+
+def _search_settings(opposition: Opposition, records: Sequence[Record]) -> dict[str, Any]:
+    """How the opponents were searched for, and how much of what was possible was only estimated."""
+    effort = opposition.effort
+    searched = {
+        (r.clip, r.kbps_target, r.channel): (r.config["candidates_estimated"], r.config["candidates_decoded"])
+        for r in records
+        if r.scheme == LATE and "candidates_estimated" in r.config
+    }
+    estimated, decoded = (sum(counts) for counts in zip(*searched.values())) if searched else (0, 0)
+    return {
+        "measure": "mean SSIM dB",
+        "seeds": [FIRST_SEED, FIRST_SEED + effort.search_seeds - 1],
+        "settings": len(Menu(opposition.baselines).settings),
+        "redundancies": list(REDUNDANCIES),
+        "codes": [
+            f"{kind} over {frames}{f', key frames x {k:g}' if k > 1 else ''}" for kind, frames, k in CODES
+        ],
+        "leaders": effort.leaders,
+        "finalists": effort.finalists,
+        "climbs": effort.climbs,
+        "estimated": estimated,
+        "decoded": decoded,
+        "skipped": (
+            f"{LATE}: of {estimated} candidates that were estimated (all searches together), {estimated - decoded} "
+            "were not decoded; redundancies away from the estimate's best, and other key frames, slices and "
+            "presets of settings outside its leaders, were not even estimated"
+        ),
+    }
 
 
 def _check(rates: Sequence[Rate], seeds: int, frames: int, clips: int | None, workers: int) -> None:
@@ -125,7 +210,7 @@ def _output_folder(out: Path) -> Path:
     return out
 
 
-def _distinct_clips(measured: Sequence[UnitResult]) -> list[ClipFacts]:
+def _distinct_clips(measured: Sequence[JobResult]) -> list[ClipFacts]:
     """Each clip once; raises `EvalError` if two sources have one name, since records go by names."""
     by_name: dict[str, ClipFacts] = {}
     for result in measured:
@@ -137,7 +222,7 @@ def _distinct_clips(measured: Sequence[UnitResult]) -> list[ClipFacts]:
     return list(by_name.values())
 
 
-def _plot(results: Results, measured: Sequence[UnitResult], out: Path) -> None:
+def _plot(results: Results, measured: Sequence[JobResult], out: Path) -> None:
     from t4vcodec.eval.plots import picture_strip, quality_over_loss, quality_over_time
 
     quality_over_loss(results.records, out / "quality-loss.png")
@@ -145,6 +230,16 @@ def _plot(results: Results, measured: Sequence[UnitResult], out: Path) -> None:
     for result in measured:
         if result.strip is not None:
             picture_strip(result.strip, out / "strip.png")
+
+
+def _report(results: Results, measured: Sequence[JobResult], out: Path) -> Path:
+    from t4vcodec.eval.exhibits import FILE_NAME, save_exhibits
+    from t4vcodec.eval.report import REPORT_NAME, write_report
+
+    exhibits = [exhibit for result in measured for exhibit in result.exhibits]
+    save_exhibits(out / FILE_NAME, exhibits)
+    write_report(results, out / REPORT_NAME, exhibits)
+    return out / REPORT_NAME
 
 
 def _spell(settings: dict[str, Any]) -> str:
@@ -160,6 +255,9 @@ def _spell(settings: dict[str, Any]) -> str:
     )
     line = f"t4vcodec eval --data {settings['data']} --loss {','.join(settings['losses'])} {rates}"
     line += f" --seeds {settings['seeds']} --frames {settings['frames']}"
+    line += f" --profile {settings['profile']} --baselines {','.join(settings['baselines']) or NO_BASELINES}"
+    if settings["redundancies"]:
+        line += f" --redundancies {numbers(settings['redundancies'])}"
     for name in ("clips", "resilience", "model"):
         if settings.get(name) is not None:
             line += f" --{name} {settings[name]}"

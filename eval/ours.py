@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from t4vcodec.codec import Decoder, Encoder, Setup
+from t4vcodec.codec.models import model_path
+from t4vcodec.codec.setup import DEFAULT_MODEL
 from t4vcodec.eval.cache import version_of
 from t4vcodec.eval.clips import Clip
 from t4vcodec.eval.errors import EvalError
@@ -68,10 +69,8 @@ class T4VScheme:
         return {"resilience": self.resilience, "model": self.model}
 
     def version(self) -> str:
-        version = version_of("codec", "pretrained")
-        if self.model is not None and Path(self.model).is_file():
-            version += hashlib.sha256(Path(self.model).read_bytes()).hexdigest()
-        return version
+        weights = model_path(self.model or DEFAULT_MODEL).read_bytes()
+        return version_of("codec") + hashlib.sha256(weights).hexdigest()
 
     def _setup(self, clip: Clip) -> Setup:
         model = {} if self.model is None else {"model": self.model}

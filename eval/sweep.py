@@ -1,31 +1,33 @@
 """Clips x rates x channels x seeds, in this process or in several, with progress.
 
-Work is cut into units of one clip at one rate: a unit encodes once and plays its packets over all channels.
+Work is cut into jobs of one clip at one rate: a job encodes once and plays its packets over all channels, then
+finds and plays the opponents.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty
-from typing import Any
 
 import numpy as np
 from t4vcodec.eval.cache import Cache
 from t4vcodec.eval.clips import load_clip
 from t4vcodec.eval.errors import EvalError
+from t4vcodec.eval.exhibits import Exhibit
+from t4vcodec.eval.gallery import CLIPS, gallery
+from t4vcodec.eval.opponents import Opponents, work
+from t4vcodec.eval.profiles import Opposition
 from t4vcodec.eval.records import ClipFacts, Record
+from t4vcodec.eval.run_record import Target
 from t4vcodec.eval.scheme import Scheme, scaled_kbps
 from t4vcodec.eval.unit import Unit, plays_of
 from t4vcodec.media.frames import to_rgb
+from t4vcodec.media.video import BUILTIN
 from t4vcodec.network.channels import Channel
 
-Done = Callable[[str, bool], None]
+Done = Callable[[str, bool, float], None]
 Progress = Callable[[str], None]
 
 
@@ -48,11 +50,32 @@ class Sweep:
     seeds: int
     frames: int
     cache: Path
+    opposition: Opposition | None = None
+    """None measures ours alone."""
 
     @property
-    def steps(self) -> int:
-        """Plays in all units together."""
-        return len(self.sources) * len(self.rates) * len(plays_of(self.channels, self.seeds))
+    def jobs(self) -> list[Job]:
+        """In order of clips, then rates."""
+        shown = self.rates[len(self.rates) // 2]
+        return [
+            Job(
+                self,
+                source,
+                source if is_live(source) or source.startswith(BUILTIN) else str(Path(source).absolute()),
+                rate,
+                with_strip=number == 0 and rate == self.rates[0],
+                with_gallery=number < CLIPS and rate == shown,
+            )
+            for number, source in enumerate(self.sources)
+            for rate in self.rates
+        ]
+
+    @property
+    def work(self) -> float:
+        """Of all jobs together, in plays of ours."""
+        plays = len(plays_of(self.channels, self.seeds))
+        against = 0.0 if self.opposition is None else work(self.channels, plays)
+        return len(self.sources) * len(self.rates) * (plays + against)
 
 
 @dataclass(frozen=True)
@@ -68,113 +91,113 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class UnitResult:
+class JobResult:
     facts: ClipFacts
     records: list[Record]
     strip: Strip | None
+    exhibits: list[Exhibit]
 
 
-def run_sweep(sweep: Sweep, progress: Progress, workers: int = 1) -> list[UnitResult]:
-    """Measures everything; results come in order of clips, then rates."""
-    units = [(source, rate) for source in sweep.sources for rate in sweep.rates]
-    clock = _Clock(sweep.steps, progress)
-    if workers == 1:
-        return [_measure(sweep, *unit, index == 0, clock.step) for index, unit in enumerate(units)]
-    return _run_workers(sweep, units, clock.step, min(workers, len(units)))
+@dataclass(frozen=True)
+class Job:
+    """One clip at one rate; picklable."""
+
+    sweep: Sweep
+    source: str
+    """As the user named it."""
+    path: str
+    """As any process finds it."""
+    rate: Rate
+    with_strip: bool
+    with_gallery: bool
+
+    def run(self, done: Done) -> JobResult:
+        """Measures, from the cache where possible. Raises `T4VError`."""
+        sweep, rate = self.sweep, self.rate
+        clip = load_clip(self.path, sweep.frames)
+        kbps = scaled_kbps(rate.value, clip.width, clip.height, clip.fps) if rate.is_point else rate.value
+        target = Target(kbps, rate.value if rate.is_point else None)
+        cache = Cache(sweep.cache)
+        opposition = sweep.opposition
+        with_x264 = opposition is not None and "x264" in opposition.baselines
+        unit = Unit(clip, sweep.scheme, target, cache, with_x264)
+        plays = plays_of(sweep.channels, sweep.seeds)
+        look_at = (len(clip.frames) - 1) * 3 // 4 if self.with_strip else None
+        records = unit.measure(plays, lambda text, computed: done(text, computed, 1.0), look_at)
+        sent = records[0].total_bytes
+        opponents = None
+        if opposition is not None:
+            opponents = Opponents(clip, opposition, target, sent, cache, unit.reference)
+            records += opponents.records(plays, done)
+        strip = None
+        if look_at is not None:
+            shown = [(p.channel.name, unit.picture(p, look_at)) for p in plays if p.seed == 0]
+            pictures = tuple((name, picture) for name, picture in shown if picture is not None)
+            strip = Strip(clip.name, look_at, to_rgb(clip.frames[look_at]), pictures)
+        exhibits = []
+        if self.with_gallery:
+            exhibits = gallery(clip, sweep.scheme.name, unit, opponents, plays, sent, cache)
+        facts = ClipFacts(
+            name=clip.name,
+            source=self.source,
+            width=clip.width,
+            height=clip.height,
+            fps=float(clip.fps),
+            frames=len(clip.frames),
+            sha256=clip.sha256,
+        )
+        return JobResult(facts, records, strip, exhibits)
 
 
-def _measure(sweep: Sweep, source: str, rate: Rate, with_strip: bool, done: Done) -> UnitResult:
-    clip = load_clip(source, sweep.frames)
-    kbps = scaled_kbps(rate.value, clip.width, clip.height, clip.fps) if rate.is_point else rate.value
-    unit = Unit(clip, sweep.scheme, kbps, rate.value if rate.is_point else None, Cache(sweep.cache))
-    plays = plays_of(sweep.channels, sweep.seeds)
-    look_at = (len(clip.frames) - 1) * 3 // 4 if with_strip else None
-    records = unit.measure(plays, done, look_at)
-    strip = None
-    if look_at is not None:
-        shown = [(p.channel.name, unit.picture(p, look_at)) for p in plays if p.seed == 0]
-        pictures = tuple((name, picture) for name, picture in shown if picture is not None)
-        strip = Strip(clip.name, look_at, to_rgb(clip.frames[look_at]), pictures)
-    facts = ClipFacts(
-        name=clip.name,
-        source=source,
-        width=clip.width,
-        height=clip.height,
-        fps=float(clip.fps),
-        frames=len(clip.frames),
-        sha256=clip.sha256,
-    )
-    return UnitResult(facts, records, strip)
+def run_sweep(
+    sweep: Sweep, progress: Progress, workers: int = 1, cluster: str | None = None
+) -> list[JobResult]:
+    """Measures everything; results come in order of clips, then rates.
+
+    workers: processes on this machine. cluster: address of a Dask scheduler to use instead.
+    """
+    clock = Clock(sweep.work, progress)
+    jobs = sweep.jobs
+    live = any(map(is_live, sweep.sources))  # another process could not read what this one does
+    if (cluster is None and min(workers, len(jobs)) == 1) or live:
+        return [job.run(clock.step) for job in jobs]
+    from t4vcodec.eval.cluster import run_jobs
+
+    return run_jobs(jobs, clock.step, min(workers, len(jobs)), cluster)
 
 
-def _run_workers(
-    sweep: Sweep, units: Sequence[tuple[str, Rate]], done: Done, workers: int
-) -> list[UnitResult]:
-    context = multiprocessing.get_context("spawn")
-    steps = context.Queue()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(steps,))
-    try:
-        futures = [pool.submit(_measure_in_worker, sweep, *unit, i == 0) for i, unit in enumerate(units)]
-        waiting = set(futures)
-        while waiting:
-            finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-            _report(steps, done)
-            for future in finished:
-                future.result()  # raises here what went wrong there, before the others are waited for
-        _report(steps, done)
-        return [future.result() for future in futures]
-    finally:
-        pool.shutdown(cancel_futures=True)
+def is_live(source: str) -> bool:
+    """Whether a source can be read only once: a pipe or a camera."""
+    return not source.startswith(BUILTIN) and not (Path(source).is_file() or Path(source).is_dir())
 
 
-def _report(steps: Any, done: Done) -> None:
-    while True:
-        try:
-            done(*steps.get_nowait())
-        except Empty:
-            return
-
-
-_steps: Any = None
-"""In a worker process: where its progress goes."""
-
-
-def _start_worker(steps: Any) -> None:
-    global _steps
-    _steps = steps
-    # Several processes with several threads each only stand in each other's way.
-    os.environ["OMP_NUM_THREADS"] = "1"
-
-
-def _measure_in_worker(sweep: Sweep, source: str, rate: Rate, with_strip: bool) -> UnitResult:
-    return _measure(sweep, source, rate, with_strip, lambda *step: _steps.put(step))
-
-
-class _Clock:
+class Clock:
     """Turns steps into lines with the time that is left, at most one a second."""
 
-    def __init__(self, steps: int, progress: Progress) -> None:
-        if steps == 0:
+    def __init__(self, total: float, progress: Progress) -> None:
+        if total <= 0:
             raise EvalError("nothing to evaluate: give at least one clip, rate and channel")
-        self._steps, self._progress = steps, progress
-        self._done = self._computed = 0
+        self._total, self._progress = total, progress
+        self._done = self._computed = 0.0
         self._start = time.monotonic()
         self._said = float("-inf")
 
-    def step(self, text: str, computed: bool) -> None:
-        """One play is done; `computed` is False if it came from the cache."""
-        self._done += 1
-        self._computed += computed
+    def step(self, text: str, computed: bool, share: float = 1.0) -> None:
+        """Some work is done; `computed` is False if it came from the cache."""
+        self._done += share
+        self._computed += share * computed
         now = time.monotonic()
-        if now - self._said < 1 and self._done < self._steps:
+        if now - self._said < 1 and self._done < self._total:
             return
         self._said = now
-        line = f"{self._done:>5}/{self._steps}  {text}"
+        line = f"{min(100 * self._done / self._total, 100):>4.0f} %  {text}"
         if self._computed:
-            left = (now - self._start) / self._computed * (self._steps - self._done)
+            left = (now - self._start) / self._computed * max(0.0, self._total - self._done)
             line += f"  ({_duration(left)} left)"
         self._progress(line)
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

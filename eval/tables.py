@@ -1,4 +1,4 @@
-"""What the terminal shows at the end: two tables of at most 80 columns."""
+"""What the terminal shows at the end: tables of at most 80 columns."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from t4vcodec.eval.records import Difference, Record, Results
+from t4vcodec.eval.scheme_labels import in_order
 from t4vcodec.eval.summary import REFERENCE, UNPROTECTED, channels_of, is_ours
 
 WIDTH = 80
+_NAME = 30
 
 
 def format_results(results: Results) -> str:
     """The tables of a results file as text, without a line end at its end."""
-    return "\n\n".join([summary_table(results), clip_table(results.records)])
+    tables = [summary_table(results), opponent_table(results.summary), clip_table(results.records)]
+    return "\n\n".join(table for table in tables if table)
 
 
 def summary_table(results: Results) -> str:
@@ -44,6 +47,33 @@ def summary_table(results: Results) -> str:
     if left_out:
         lines.append(f"{left_out} runs left out of the difference: no x264 rate factor gives their bytes.")
     return "\n".join(lines)
+
+
+def opponent_table(summary: Sequence[Difference]) -> str:
+    """SSIM dB of ours minus that of each opponent; empty without any. Channels in further tables where many."""
+    found = {(d.against, d.channel): d for d in summary if d.measure == "ssim_db" and d.against != REFERENCE}
+    opponents = in_order(against for against, _ in found)
+    if not [o for o in opponents if o != UNPROTECTED]:
+        return ""
+    channels = list(dict.fromkeys(channel for _, channel in found))
+    column = max(9, *(len(c) + 2 for c in channels))
+    per_table = max(1, (WIDTH - _NAME) // column)
+    lines = ["Ours minus each opponent at the same bytes, SSIM dB, median over clips;", "* sure at 95 %."]
+    for start in range(0, len(channels), per_table):
+        part = channels[start : start + per_table]
+        lines += ["", f"{'loss':{_NAME}}" + "".join(f"{c:>{column - 1}} " for c in part)]
+        for opponent in opponents:
+            cells = [_marked(found.get((opponent, channel))) for channel in part]
+            lines.append(f"{opponent[: _NAME - 1]:{_NAME}}" + "".join(f"{c:>{column}}" for c in cells))
+    return "\n".join(lines)
+
+
+def _marked(difference: Difference | None) -> str:
+    """With a star where the whole interval is on one side of zero."""
+    if difference is None:
+        return "- "
+    sure = difference.low > 0 or difference.high < 0
+    return f"{difference.difference:+.2f}{'*' if sure else ' '}"
 
 
 def clip_table(records: Sequence[Record]) -> str:

@@ -252,13 +252,48 @@ class TestBadUse:
     def test_commands(self, tmp_path):
         refused("nothing")
         refused("encode")
-        refused("train")
+        refused("train", "--train-loss", "2", "--out", tmp_path / "run")
+        refused("train", "--only", "tables", "--steps", "3")
+        refused("train", "--data", tmp_path / "none", "--out", tmp_path / "run")
         refused("train", "--only", "everything")
         refused("train", "--only", "tables", "--out", tmp_path / "no" / "x.safetensors")
         refused("eval", "--kbps", "100", "--points", "600")
         refused("eval", "--kbps", "100,many")
         refused("eval", "--data", tmp_path / "none", "--out", tmp_path / "out")
+        assert "x264, x265, av1, vp9" in refused("eval", "--baselines", "x266", "--out", tmp_path / "out")
+        refused("eval", "--profile", "half")
+        assert "--frames" in refused("eval", "--frames", 5, "--clips", 1, "--out", tmp_path / "out")
         refused("bench", "--frames", "1")
+
+    def test_a_codec_that_this_build_lacks(self, monkeypatch, tmp_path):
+        import av
+
+        codec = av.Codec
+
+        def without_x265(name, mode):
+            if name == "libx265":
+                raise av.codec.codec.UnknownCodecError(name)
+            return codec(name, mode)
+
+        monkeypatch.setattr("t4vcodec.baselines.settings.av.Codec", without_x265)
+        line = refused("eval", "--out", tmp_path / "out")
+        assert "libx265" in line
+
+    def test_reports_of_nothing(self, tmp_path):
+        assert "no results.json" in refused("report", tmp_path)
+        (tmp_path / ".cache").mkdir()
+        assert "interrupted" in refused("report", tmp_path)
+        (tmp_path / "results.json").write_text('{"schema": 99}')
+        assert "schema 99" in refused("report", tmp_path)
+
+    def test_an_interrupted_evaluation_says_how_to_go_on(self, monkeypatch, tmp_path):
+        def stop(**_):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("t4vcodec.eval.command.run_eval", stop)
+        result = run("eval", "--out", tmp_path / "out")
+        assert result.exit_code == 130
+        assert "goes on where it stopped" in result.stderr
 
     def test_errors_of_the_system_are_one_line_too(self, monkeypatch, coded, tmp_path):
         def full(*_):
@@ -278,7 +313,7 @@ class TestBadUse:
 
 
 def test_help_and_version():
-    for command in ([], ["encode"], ["decode"], ["info"], ["eval"], ["train"], ["bench"]):
+    for command in ([], ["encode"], ["decode"], ["info"], ["eval"], ["report"], ["train"], ["bench"]):
         result = run(*command, "--help")
         assert result.exit_code == 0
         assert "Usage: t4vcodec" in result.output

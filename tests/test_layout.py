@@ -115,7 +115,10 @@ def test_no_paths_of_one_machine():
     assert wrong == []
 
 
-@pytest.mark.parametrize("command", [["--help"], ["encode", "--help"], ["train", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "command",
+    [["--help"], *([name, "--help"] for name in ("encode", "eval", "report", "train")), ["--version"]],
+)
 def test_help_is_light(command):
     code = (
         "import sys\n"

@@ -28,4 +28,4 @@ def test_commands_and_options_exist():
     assert {name for name, _ in used} == set(main.commands)
     for name, rest in used:
         known = {option for parameter in main.commands[name].params for option in parameter.opts}
-        assert set(re.findall(r"--\w+", rest)) <= known
+        assert set(re.findall(r"--[\w-]+", rest)) <= known

@@ -70,7 +70,7 @@ class ToyScheme:
 
 
 def moving_clip(
-    name: str = "moving", frames: int = 8, width: int = 96, height: int = 64, seed: int = 0
+    name: str = "moving", frames: int = 8, width: int = 96, height: int = 64, seed: int = 0, fps: int = 25
 ) -> Clip:
     """A smooth texture that drifts, with a moving square."""
     random = np.random.default_rng(seed)
@@ -84,5 +84,5 @@ def moving_clip(
         y = texture[i : i + height, 2 * i : 2 * i + width].astype(np.uint8)
         y[20:36, 10 + 3 * i : 26 + 3 * i] = 210
         u = np.full(((height + 1) // 2, (width + 1) // 2), 120, np.uint8)
-        pictures.append(Frame(y, u, u + 10, i / 25))
-    return make_clip(name, f"made:{name}", Fraction(25), tuple(pictures))
+        pictures.append(Frame(y, u, u + 10, i / fps))
+    return make_clip(name, f"made:{name}", Fraction(fps), tuple(pictures))
