@@ -8,7 +8,8 @@ frames that choose per position between the last picture and the long-term refer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from t4vcodec.codec.frame_coder import (
 )
 from t4vcodec.codec.models import load_model
 from t4vcodec.codec.packet_map import PacketMap
-from t4vcodec.codec.packets import MAX_PAYLOAD, FrameHeader, Packet, count_bits, serialise
+from t4vcodec.codec.packets import HEADER, MAX_PAYLOAD, FrameHeader, Packet, count_bits, serialise
 from t4vcodec.codec.picture import Picture
 from t4vcodec.codec.rate_control import FINER, RateControl
 from t4vcodec.codec.reconstruct import (
@@ -39,7 +40,9 @@ from t4vcodec.codec.reconstruct import (
 )
 from t4vcodec.codec.setup import Setup
 from t4vcodec.codec.symbols import LAST, LONG, FrameSymbols
+from t4vcodec.codec.syntax import PARTS
 from t4vcodec.codec.synthesising import FULL, Synthesising, best_strength
+from t4vcodec.codec.tables import Tables
 from t4vcodec.errors import T4VError
 from t4vcodec.media.frames import Frame
 
@@ -55,18 +58,6 @@ class EncoderError(T4VError):
     """Options or frames that an encoder can not take."""
 
 
-@dataclass(frozen=True)
-class FrameStats:
-    """What a frame took. bits: ideal bits by part (types, motion, luma, chroma, copies, headers)."""
-
-    number: int
-    frame_class: int
-    quality: int
-    packets: int
-    bytes: int
-    bits: dict[str, float]
-
-
 @dataclass(frozen=True, eq=False)
 class CodedFrame:
     """The symbols behind the packets of a frame, for training and study."""
@@ -75,6 +66,28 @@ class CodedFrame:
     symbols: FrameSymbols
     copies: FrameSymbols | None
     packets: PacketMap
+
+
+@dataclass(frozen=True, eq=False)
+class FrameStats:
+    """What a frame took. bytes: sent, transport headers included. payload: without them."""
+
+    number: int
+    frame_class: int
+    quality: int
+    packets: int
+    bytes: int
+    payload: int
+    coded: CodedFrame = field(repr=False)
+    tables: Tables = field(repr=False)
+
+    @cached_property
+    def bits(self) -> dict[str, float]:
+        """Ideal bits by part: types, motion, luma, chroma, copies, headers. Counted when first asked for."""
+        c = self.coded
+        own, extra = count_bits(c.header, c.symbols, c.copies, c.packets, self.tables)
+        headers = 8.0 * (self.bytes - self.payload + HEADER * self.packets)
+        return dict(zip(PARTS, map(float, own))) | {"copies": extra, "headers": headers}
 
 
 class Encoder:
@@ -371,7 +384,13 @@ class Encoder:
             self._long_hints = np.zeros_like(self._hints)
         packet_map = header.map(self.setup)
         self.coded = CodedFrame(header, symbols, copies, packet_map)
-        own, extra = count_bits(header, symbols, copies, packet_map, self._model.tables)
-        bits = dict(zip(("types", "motion", "luma", "chroma"), map(float, own)))
-        bits.update(copies=extra, headers=8.0 * (size - payload + 8 * len(packets)))
-        self.stats = FrameStats(self._number, frame_class, header.quality, len(packets), size, bits)
+        self.stats = FrameStats(
+            self._number,
+            frame_class,
+            header.quality,
+            len(packets),
+            size,
+            payload,
+            self.coded,
+            self._model.tables,
+        )

@@ -93,7 +93,7 @@ def measure(width: int, height: int, frames: int, threads: int) -> Speed:
         ("levels", encoder, "choose_levels"),
         ("levels", encoder, "key_copies"),
         ("reconstruct", encoder, "predict_frame"),
-        ("reconstruct", encoder, "reconstruct"),
+        ("reconstruct", encoder.Encoder, "_finish"),
         ("protect", expectation.Expectation, "update"),
         ("serialise", encoder, "serialise"),
     )
