@@ -8,7 +8,7 @@ from t4vcodec.eval import opponents
 from t4vcodec.eval.cache import Cache
 from t4vcodec.eval.errors import EvalError
 from t4vcodec.eval.opponents import Opponents, scheme_names
-from t4vcodec.eval.profiles import PROFILES, Effort, Opposition, profile_of
+from t4vcodec.eval.profiles import Effort, Opposition, profile_of
 from t4vcodec.eval.run_record import Play, Target
 from t4vcodec.eval.unit import plays_of
 from t4vcodec.network.channels import parse_channels
@@ -138,6 +138,6 @@ def test_profiles():
     assert full.points == (300, 600, 1200)
     assert full.losses == "0,0.1,0.3,0.6,ge:0.3:5"
     assert full.seeds >= 8
-    assert all(profile.effort.search_seeds >= 6 for profile in PROFILES.values())
+    assert all(profile_of(name).effort.search_seeds >= 6 for name in ("quick", "full"))
     with pytest.raises(EvalError, match="take quick or full"):
         profile_of("half")
