@@ -18,7 +18,7 @@ import av
 import numpy as np
 from t4vcodec.baselines import standard
 from t4vcodec.baselines.coded import encode_source
-from t4vcodec.baselines.encoders import Source
+from t4vcodec.baselines.encoders import Source, coded_size
 from t4vcodec.baselines.settings import CODECS, CodecSettings
 from t4vcodec.baselines.standard import CodedClip
 from t4vcodec.eval.cache import Cache, content_key, version_of
@@ -31,8 +31,6 @@ from t4vcodec.network.stream import HEADER_BYTES, Receiver
 
 KEPT = 48
 """Coded clips in memory at most."""
-_CLOSE = 0.007
-"""Relative miss of a target at which a search ends."""
 _TRIES = 7
 """Encodes at most for one target."""
 
@@ -70,7 +68,7 @@ class CodedMedia:
         self.clip, self._cache, self._scores = clip, cache, scores
         self._facts: dict[tuple[CodecSettings, int], Facts] = {}
         self._clips: OrderedDict[tuple[CodecSettings, int], CodedClip] = OrderedDict()
-        self._sources: dict[tuple[tuple[int, int], tuple[int, int]], Source] = {}
+        self._sources: dict[tuple[int, int], Source] = {}
 
     @staticmethod
     def last_step(settings: CodecSettings) -> int:
@@ -124,8 +122,10 @@ class CodedMedia:
 
     def _source(self, settings: CodecSettings) -> Source:
         """Frames at the size that is coded; scaled ones are shared by all settings of that size."""
-        source = Source(self.clip.frames, settings)
-        return self._sources.setdefault((source.coded, source.full), source)
+        size = coded_size(self.clip.width, self.clip.height, settings)
+        if size not in self._sources:
+            self._sources[size] = Source(self.clip.frames, settings)
+        return self._sources[size]
 
     def receiver(self, coded: CodedClip) -> Receiver:
         """A fresh receiver."""
@@ -183,12 +183,11 @@ class CodedMedia:
         """Fills `totals` on its way; between two steps that enclose the target it interpolates."""
         last = self.last_step(settings) // grid
         per_step = CODECS[settings.codec].step * grid / CODECS[settings.codec].doubling
-        close = max(_CLOSE, (2**per_step - 1) / 2)  # within half a step of the grid no other step is nearer
         at = min(max(round(guess / grid), 0), last)
         for _ in range(_TRIES):
             if at * grid not in totals:
                 totals[at * grid] = total_of(self.facts(settings, at * grid))
-            if _miss(totals[at * grid], target) < close:
+            if _miss(totals[at * grid], target) < 0.007:
                 break
             below = min((s for s, total in totals.items() if total < target), default=None)
             above = max(

@@ -38,7 +38,7 @@ _ALIKE = 2
 """Leaders of the same settings at most, lest all of them be one idea."""
 _TRIAL_SEEDS = 2
 _ESTIMATE_SEEDS = 64
-_GRID = 0.08
+_GRID = 0.05
 """Search encodes lie so many halvings of the bytes apart."""
 
 

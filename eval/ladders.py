@@ -1,6 +1,6 @@
 """Quality without loss against bytes, of every configuration of one clip, at the price of few encodes.
 
-A *ladder* is one configuration encoded at widely spaced qualities (rungs, about 1.9 times the bytes from one to the
+A *ladder* is one configuration encoded at widely spaced qualities (rungs, about 1.6 times the bytes from one to the
 next); frame by frame, logarithms of bytes and of 1 - SSIM are interpolated between rungs. *Variants* (another
 structure of key frames, slices, a faster preset) are encoded once; what they differ by there, frame by frame, is
 taken to hold on the whole ladder and at every scale. Good enough to say which candidates are worth decoding.
@@ -17,7 +17,7 @@ from t4vcodec.eval.candidates import MEASURE, Menu
 from t4vcodec.eval.coded_media import CodedMedia
 from t4vcodec.eval.scheme import scaled_kbps
 
-SPACING = 0.9
+_SPACING = 0.67
 """Between rungs, in halvings of the bytes."""
 _MIDDLE_POINT = 300.0
 """Rate point (kbit/s at 854x480, 25 frames per second) at which variants are compared."""
@@ -40,7 +40,7 @@ class Ladder:
         self.settings, self._media = settings, media
         codec = CODECS[settings.codec]
         whole = codec.between
-        self._spacing = whole * max(1, round(SPACING * codec.doubling / codec.step / whole))
+        self._spacing = whole * max(1, round(_SPACING * codec.doubling / codec.step / whole))
         self.last = media.last_step(settings) // self._spacing
         self._rungs: dict[int, Rung] = {}
 

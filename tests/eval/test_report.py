@@ -183,8 +183,10 @@ def test_without_exhibits_there_is_no_gallery(few):
 
 def test_the_committed_results_have_a_report():
     page = render_report(read_results(ROOT / "docs" / "results" / "codec-test.json"))
-    assert "x264, unprotected" in page
     assert "x264 without any loss" in page
+    page = render_report(read_results(ROOT / "docs" / "results" / "builtin-val.json"))
+    assert "x264, unprotected" in page
+    assert "fec-sound, no added delay" in page
 
 
 def test_one_clip_one_rate_one_seed(few):
