@@ -29,9 +29,9 @@ from t4vcodec.codec.models import load_model
 from t4vcodec.codec.packet_map import PacketMap
 from t4vcodec.codec.packets import HEADER, MAX_PAYLOAD, FrameHeader, Packet, count_bits, serialise
 from t4vcodec.codec.picture import Picture
+from t4vcodec.codec.prediction import Prediction
 from t4vcodec.codec.rate_control import FINER, RateControl
 from t4vcodec.codec.reconstruct import (
-    Prediction,
     base_steps,
     decoded_planes,
     predict_frame,
@@ -345,7 +345,7 @@ class Encoder:
         planes = decoded_planes(symbols, prediction, self._model.tables)
         if self._model.synthesis is not None:
             clean = Synthesising.clean(self._model.synthesis, symbols)
-            added = clean.corrections(planes, prediction.y, symbols, prediction.steps, prediction.base)
+            added = clean.corrections(planes, prediction, symbols)
             wanted = [source.picture.y, source.picture.u, source.picture.v]
             header = replace(header, strength=best_strength(planes, added, wanted))
             planes = [p + header.strength / FULL * a for p, a in zip(planes, added)]

@@ -15,14 +15,13 @@ from t4vcodec.codec.decide import decide_packet
 from t4vcodec.codec.motion import search_rows
 from t4vcodec.codec.packet_map import PacketMap
 from t4vcodec.codec.picture import Picture
+from t4vcodec.codec.prediction import INTRA_SCALE, Prediction
 from t4vcodec.codec.quantise import coding_tables
 from t4vcodec.codec.rdo import code_packet
 from t4vcodec.codec.reconstruct import (
     AQ_CENTRE,
     AQ_STRENGTH,
     INTRA_DC_SCALE,
-    INTRA_SCALE,
-    Prediction,
     base_steps,
     motion_fields,
     predict_frame,

@@ -184,7 +184,7 @@ def serialise(
         parts = list(_parts(header, symbols, copies, packets, index))
         coder = Coder.encoder(payload_capacity(sum(part_order.size for _, part_order, _ in parts)))
         for part, part_order, copy in parts:
-            _walk_part(coder, t, header, packets, part_order, copy, part)
+            walk_part(coder, t, header, packets, part_order, copy, part)
         out.append(Packet(header, index, coder.finish(), salt))
     return out
 
@@ -196,7 +196,7 @@ def _parts(header: FrameHeader, symbols, copies, packets: PacketMap, index: int)
         yield copies, packets.order[(index + header.copy_offset) % header.count], True
 
 
-def _walk_part(
+def walk_part(
     coder: Coder,
     t: tuple,
     header: FrameHeader,
@@ -239,7 +239,7 @@ def count_bits(
     for index in range(header.count):
         for part, order, copy in _parts(header, symbols, copies, packets, index):
             t = (tables.cumulated, tables.row, tables.cost, counts, extra if copy else own)
-            _walk_part(coder, t, header, packets, order, copy, part)
+            walk_part(coder, t, header, packets, order, copy, part)
     return own, float(extra.sum())
 
 
@@ -265,7 +265,7 @@ class PayloadParser:
         taken: list[tuple[np.ndarray, ...]] = []
         orders = []
         for part, order, copy in _parts(header, symbols, copies, packets, packet.index):
-            _walk_part(coder, t, header, packets, order, copy, part)
+            walk_part(coder, t, header, packets, order, copy, part)
             taken.append(tuple(a[order] for a in part.arrays))
             orders.append(order)
             for a in part.arrays:

@@ -10,14 +10,13 @@ The encoder calls the first two before it chooses levels, and all of it afterwar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 import torch
 from t4vcodec.codec.compensation import predict
 from t4vcodec.codec.contexts import CHROMA, LUMA8, LUMA16, MODE_BASE
 from t4vcodec.codec.deblocking import deblock
 from t4vcodec.codec.picture import GREY, Picture
+from t4vcodec.codec.prediction import Prediction
 from t4vcodec.codec.sample_kernels import predict_blocks
 from t4vcodec.codec.symbols import BLOCK16, BLOCKS8, INTRA, LOST, NONE, FrameSymbols
 from t4vcodec.codec.synthesising import Synthesising
@@ -26,7 +25,6 @@ from t4vcodec.codec.transform import inverse8, inverse16
 
 AQ_STRENGTH = 1.2
 AQ_CENTRE = 13.0
-INTRA_SCALE = np.array([0.5, 0.7937, 1.2599, 2.0], dtype=np.float32)
 INTRA_DC_SCALE = 0.5
 COPY_COARSER = 18  # quality indices by which the copies in key frames are coarser
 
@@ -34,30 +32,6 @@ COPY_COARSER = 18  # quality indices by which the copies in key frames are coars
 def quality_step(quality: int) -> float:
     """The quantiser step of quality index 0 (fine) to 63 (coarse): 2 to 256 grey values, nine an octave."""
     return 2.0 * 2.0 ** (quality / 9.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """y, u, v: predicted planes. steps: (P,) float tensor, the step of each position.
-
-    base: (P,) float tensor, the step before adaptation (coarser for copies than for what came in full).
-    """
-
-    y: torch.Tensor
-    u: torch.Tensor
-    v: torch.Tensor
-    steps: torch.Tensor
-    base: torch.Tensor
-
-    @property
-    def planes(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return self.y, self.u, self.v
-
-    def with_intra_steps(self, symbols: FrameSymbols) -> Prediction:
-        """The same with the steps that the intra positions of `symbols` signal."""
-        intra = torch.from_numpy(symbols.kind == INTRA)
-        scale = torch.from_numpy(INTRA_SCALE[symbols.step])
-        return replace(self, steps=torch.where(intra, self.base * scale, self.steps))
 
 
 def round_through(x: torch.Tensor) -> torch.Tensor:
@@ -220,6 +194,6 @@ def reconstruct(
     """The picture: planes decoded, synthesised where a network is given, rounded."""
     planes = decoded_planes(symbols, prediction, tables)
     if synthesising is not None:
-        planes = synthesising.corrected(planes, prediction.y, symbols, prediction.steps, prediction.base)
+        planes = synthesising.corrected(planes, prediction, symbols)
     damage = None if synthesising is None else synthesising.damage
     return Picture(*(round_through(p) for p in planes), damage)

@@ -20,8 +20,8 @@ from t4vcodec.codec.erasure import Received, assemble
 from t4vcodec.codec.models import Model
 from t4vcodec.codec.packets import FrameHeader, PacketSymbols
 from t4vcodec.codec.picture import Picture
+from t4vcodec.codec.prediction import Prediction
 from t4vcodec.codec.reconstruct import (
-    Prediction,
     base_steps,
     blocks_of,
     plane_of,

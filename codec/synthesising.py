@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from t4vcodec.codec.models.synthesis import CELL, Synthesis
+from t4vcodec.codec.prediction import Prediction
 from t4vcodec.codec.symbols import INTRA, NONE, FrameSymbols
 
 FULL = 3  # the highest strength
@@ -20,20 +21,18 @@ Planes = list[torch.Tensor]
 
 def network_maps(
     symbols: FrameSymbols,
-    steps: torch.Tensor,
-    base: torch.Tensor,
+    prediction: Prediction,
     lost: np.ndarray,
     coarse: np.ndarray,
     damage: np.ndarray | None,
 ) -> torch.Tensor:
     """What the network is told of each cell of 4x4 luma, (MAPS, H / 4, W / 4) float32.
 
-    steps, base: (P,) quantiser steps with and without adaptation. lost, coarse: (P,) bool. damage:
-    (2 rows, 2 columns) or None.
+    prediction: for its steps. lost, coarse: (P,) bool. damage: (2 rows, 2 columns) or None.
     """
     rows, columns = symbols.rows, symbols.columns
     flags = np.stack([symbols.kind == INTRA, symbols.transform != NONE, lost, coarse]).astype(np.float32)
-    logs = torch.log2(torch.stack([steps.detach(), base]).float()) / 4 - 1
+    logs = torch.log2(torch.stack([prediction.steps.detach(), prediction.base]).float()) / 4 - 1
     maps = torch.cat([logs, torch.from_numpy(flags)]).reshape(-1, rows, columns)
     maps = maps.repeat_interleave(16 // CELL, 1).repeat_interleave(16 // CELL, 2)
     hurt = np.zeros((2 * rows, 2 * columns), np.float32) if damage is None else damage
@@ -61,30 +60,16 @@ class Synthesising:
         nothing = np.zeros(symbols.kind.size, bool)
         return cls(network, FULL, nothing, nothing, None)
 
-    def corrections(
-        self,
-        planes: Planes,
-        predicted: torch.Tensor,
-        symbols: FrameSymbols,
-        steps: torch.Tensor,
-        base: torch.Tensor,
-    ) -> Planes:
+    def corrections(self, planes: Planes, prediction: Prediction, symbols: FrameSymbols) -> Planes:
         """What the network would add to y, u, v in full strength."""
-        maps = network_maps(symbols, steps, base, self.lost, self.coarse, self.damage)
-        return list(self.network(tuple(p.float() for p in planes), predicted.float(), maps))
+        maps = network_maps(symbols, prediction, self.lost, self.coarse, self.damage)
+        return list(self.network(tuple(p.float() for p in planes), prediction.y.float(), maps))
 
-    def corrected(
-        self,
-        planes: Planes,
-        predicted: torch.Tensor,
-        symbols: FrameSymbols,
-        steps: torch.Tensor,
-        base: torch.Tensor,
-    ) -> Planes:
+    def corrected(self, planes: Planes, prediction: Prediction, symbols: FrameSymbols) -> Planes:
         """y, u, v with the corrections that the strength and the damage allow."""
         if self.strength == 0 and self.damage is None:
             return planes
-        added = self.corrections(planes, predicted, symbols, steps, base)
+        added = self.corrections(planes, prediction, symbols)
         share = self.strength / FULL
         if self.damage is None or self.strength == FULL:
             return [p + share * a for p, a in zip(planes, added)]

@@ -18,7 +18,7 @@ import av
 import numpy as np
 from t4vcodec.baselines import standard
 from t4vcodec.baselines.coded import encode_source
-from t4vcodec.baselines.encoders import Source, coded_size
+from t4vcodec.baselines.encoders import Source
 from t4vcodec.baselines.settings import CODECS, CodecSettings
 from t4vcodec.baselines.standard import CodedClip
 from t4vcodec.eval.cache import Cache, content_key, version_of
@@ -31,6 +31,8 @@ from t4vcodec.network.stream import HEADER_BYTES, Receiver
 
 KEPT = 48
 """Coded clips in memory at most."""
+_CLOSE = 0.007
+"""Relative miss of a target at which a search ends."""
 _TRIES = 7
 """Encodes at most for one target."""
 
@@ -68,7 +70,7 @@ class CodedMedia:
         self.clip, self._cache, self._scores = clip, cache, scores
         self._facts: dict[tuple[CodecSettings, int], Facts] = {}
         self._clips: OrderedDict[tuple[CodecSettings, int], CodedClip] = OrderedDict()
-        self._sources: dict[tuple[int, int], Source] = {}
+        self._sources: dict[tuple[tuple[int, int], tuple[int, int]], Source] = {}
 
     @staticmethod
     def last_step(settings: CodecSettings) -> int:
@@ -122,10 +124,8 @@ class CodedMedia:
 
     def _source(self, settings: CodecSettings) -> Source:
         """Frames at the size that is coded; scaled ones are shared by all settings of that size."""
-        size = coded_size(self.clip.width, self.clip.height, settings)
-        if size not in self._sources:
-            self._sources[size] = Source(self.clip.frames, settings)
-        return self._sources[size]
+        source = Source(self.clip.frames, settings)
+        return self._sources.setdefault((source.coded, source.full), source)
 
     def receiver(self, coded: CodedClip) -> Receiver:
         """A fresh receiver."""
@@ -187,7 +187,7 @@ class CodedMedia:
         for _ in range(_TRIES):
             if at * grid not in totals:
                 totals[at * grid] = total_of(self.facts(settings, at * grid))
-            if _miss(totals[at * grid], target) < 0.007:
+            if _miss(totals[at * grid], target) < _CLOSE:
                 break
             below = min((s for s, total in totals.items() if total < target), default=None)
             above = max(

@@ -15,7 +15,7 @@ from t4vcodec.eval.candidates import Candidate, Menu
 from t4vcodec.eval.clips import Clip
 from t4vcodec.eval.coded_media import CodedMedia, cut
 from t4vcodec.eval.frame_scores import FrameScores
-from t4vcodec.eval.ladders import Curves
+from t4vcodec.eval.ladders import SPACING, Curves
 from t4vcodec.eval.loss_model import Chain, expected_loss, fit, manner_of, source_change
 from t4vcodec.eval.metrics import ssim_to_db
 from t4vcodec.eval.protocol import Delivery, show
@@ -77,15 +77,16 @@ class Estimates:
         self._media, self._cache, self._scores = media, cache, scores
         self.curves = Curves(media, menu)
         self._chains: dict[tuple[str, bool], Chain] = {}
-        self._met: dict[Candidate, tuple[float, Plan] | None] = {}
+        self._met: dict[Candidate, float | None] = {}
 
     def of(self, candidate: Candidate, fates: Fates) -> Estimate | None:
         """None where no quality gives the bytes."""
-        met = self._meet(candidate)
-        if met is None:
+        if candidate not in self._met:
+            self._met[candidate] = self._solve(candidate, self.target)
+        position = self._met[candidate]
+        if position is None:
             return None
-        position, plan = met
-        settings = candidate.settings
+        plan, settings = self._plan(candidate, position), candidate.settings
         _, coding = self.curves.at(replace(settings, share=1), position)
         lost = fates.of(plan)
         missing = _missing(plan, lost, settings)
@@ -102,12 +103,12 @@ class Estimates:
 
     def lossless(self, settings: CodecSettings, target: int) -> Estimate | None:
         """Without protection and loss, at any number of bytes."""
-        met = self._solve(Candidate(settings), target)
-        if met is None:
+        position = self._solve(Candidate(settings), target)
+        if position is None:
             return None
-        _, coding = self.curves.at(replace(settings, share=1), met[0])
+        _, coding = self.curves.at(replace(settings, share=1), position)
         value = ssim_to_db(1 - float(coding.mean()))
-        return Estimate(Candidate(settings), value, self._ladder_step(settings, met[0]))
+        return Estimate(Candidate(settings), value, self._ladder_step(settings, position))
 
     def slope(self, settings: CodecSettings, step: int) -> float:
         """SSIM dB that a doubling of the bytes gives, near a step."""
@@ -121,13 +122,15 @@ class Estimates:
     def _ladder_step(self, settings: CodecSettings, position: float) -> int:
         return self.curves.ladder(replace(settings, share=1)).step(position)
 
-    def _meet(self, candidate: Candidate) -> tuple[float, Plan] | None:
-        if candidate not in self._met:
-            self._met[candidate] = self._solve(candidate, self.target)
-        return self._met[candidate]
+    def _plan(self, candidate: Candidate, position: float) -> Plan:
+        """What would be sent at a position. Raises `FecError`."""
+        sizes = cut(
+            self.curves.at(replace(candidate.settings, share=1), position)[0], candidate.settings.share
+        )
+        return fec.plan(sizes, self._carried_keys(candidate.settings), candidate.protection)
 
-    def _solve(self, candidate: Candidate, target: int) -> tuple[float, Plan] | None:
-        """The position at which all bytes sum up to `target`, and what is sent there."""
+    def _solve(self, candidate: Candidate, target: int) -> float | None:
+        """The position at which all bytes sum up to `target`; None where there is none."""
         settings = replace(candidate.settings, share=1)
         ladder = self.curves.ladder(settings)
         position = float(ladder.middle)
@@ -135,14 +138,13 @@ class Estimates:
         position += math.log(start * (1 + candidate.protection.redundancy) / target) / _RUNG
         for _ in range(9):
             position = min(max(position, 0.0), float(ladder.last))
-            sizes = cut(self.curves.at(settings, position)[0], candidate.settings.share)
             try:
-                plan = fec.plan(sizes, self._carried_keys(candidate.settings), candidate.protection)
+                plan = self._plan(candidate, position)
             except fec.FecError:
                 return None  # too many packets for this code
             total = int(plan.packet_sizes.sum()) + HEADER_BYTES * len(plan.packet_sizes)
             move = math.log(total / target)
-            met = position, plan
+            met = position
             if abs(move) < _CLOSE:
                 return met
             if position == (0.0 if move < 0 else float(ladder.last)):
@@ -218,7 +220,7 @@ class Estimates:
         )
 
 
-_RUNG = 0.67 * math.log(2)
+_RUNG = SPACING * math.log(2)
 """About how much the logarithm of the bytes falls from rung to rung."""
 
 

@@ -34,6 +34,8 @@ FIRST_SEED = 1000
 """Search seeds count from here, scoring seeds from 0."""
 _EXPANDED = 8
 """Estimated leaders of which other settings (key frames, slices, preset) are estimated too."""
+_REVISED = 3
+"""Best settings after that for which every protection is estimated again."""
 _ALIKE = 2
 """Leaders of the same settings at most, lest all of them be one idea."""
 _TRIAL_SEEDS = 2
@@ -151,6 +153,11 @@ class Hindsight:
                     if settings.share == 1 or not (variant.slices and variant.codec == "x264"):
                         shared = replace(variant, share=settings.share)
                         estimate(Candidate(shared, leader.candidate.protection))
+            # What suits one structure of key frames may not suit the next.
+            best = dict.fromkeys(e.candidate.settings for e in _sorted(pool) if allowed(e.candidate))
+            for settings in list(best)[:_REVISED] if loss > 0 else ():
+                for code in CODES:
+                    self._climb_redundancy(settings, code, loss, estimate)
         for settings in self._estimates.menu.settings:
             estimate(Candidate(settings))
         return _sorted(pool)

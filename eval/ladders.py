@@ -17,7 +17,7 @@ from t4vcodec.eval.candidates import MEASURE, Menu
 from t4vcodec.eval.coded_media import CodedMedia
 from t4vcodec.eval.scheme import scaled_kbps
 
-_SPACING = 0.67
+SPACING = 0.67
 """Between rungs, in halvings of the bytes."""
 _MIDDLE_POINT = 300.0
 """Rate point (kbit/s at 854x480, 25 frames per second) at which variants are compared."""
@@ -40,7 +40,7 @@ class Ladder:
         self.settings, self._media = settings, media
         codec = CODECS[settings.codec]
         whole = codec.between
-        self._spacing = whole * max(1, round(_SPACING * codec.doubling / codec.step / whole))
+        self._spacing = whole * max(1, round(SPACING * codec.doubling / codec.step / whole))
         self.last = media.last_step(settings) // self._spacing
         self._rungs: dict[int, Rung] = {}
 

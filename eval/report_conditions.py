@@ -70,7 +70,21 @@ def conditions(results: Results) -> list[tuple[str, str]]:
             "clip; p10: tenth percentile over frames; frozen: a loss left the picture before on the screen",
         ),
     ]
+    search = results.settings.get("search")
+    if isinstance(search, dict):
+        found.append(("Search for opponents", _search(search)))
     return found
+
+
+def _search(search: dict[str, Any]) -> str:
+    """How fec-sound and what follows from it were chosen, as far as the settings say so."""
+    known = {"measure": "?", "seeds": "?", "estimated": "?", "decoded": "?", "skipped": ""} | search
+    seeds = known["seeds"]
+    span = f"{seeds[0]} to {seeds[1]}" if isinstance(seeds, list) and len(seeds) == 2 else seeds
+    return (
+        f"in hindsight by {known['measure']}, on seeds {span}, which score nothing; {known['estimated']} candidates"
+        f" estimated from sizes and fates, {known['decoded']} of them encoded and decoded. {known['skipped']}"
+    )
 
 
 def setting_table(records: Sequence[Record]) -> Table:

@@ -33,10 +33,17 @@ from t4vcodec.codec import Decoder, Encoder, Packet, PacketError, Setup
 from t4vcodec.codec import container as box
 from t4vcodec.codec.entropy import Coder
 from t4vcodec.codec.models import load_tables
-from t4vcodec.codec.packets import HEADER, MAX_PAYLOAD, FrameHeader, PayloadParser, payload_capacity
+from t4vcodec.codec.packets import (
+    HEADER,
+    MAX_PAYLOAD,
+    FrameHeader,
+    PayloadParser,
+    payload_capacity,
+    walk_part,
+)
 from t4vcodec.codec.playback import Playback
 from t4vcodec.codec.symbols import LOST, ZERO, FrameSymbols
-from t4vcodec.codec.syntax import PARTS, walk
+from t4vcodec.codec.syntax import PARTS
 from t4vcodec.errors import T4VError
 from t4vcodec.media.frames import Frame
 
@@ -206,17 +213,7 @@ def wild_packet(header: FrameHeader, index: int, random: np.random.Generator) ->
             # The reader stops far beyond its input's end; what it left out becomes plain.
             if coder is writer:
                 symbols.kind[order[symbols.kind[order] == LOST]] = ZERO
-            walk(
-                coder.arrays,
-                t,
-                order,
-                packets.near,
-                copy,
-                header.frame_class,
-                header.quality,
-                max(header.distance, 1),
-                symbols.arrays,
-            )
+            walk_part(coder, t, header, packets, order, copy, symbols)
     payload = writer.finish()
     if payload is None or HEADER + len(payload) > MAX_PAYLOAD:
         return None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from t4vcodec.codec.models.weights_file import write_tensors
 from t4vcodec.errors import T4VError
 
 FORMAT = "t4v-checkpoint-1"
@@ -32,17 +29,9 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
-    """Raises CheckpointError; what stood under `path` before stays whole then."""
-    part = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    """Raises WeightsFileError; what stood under `path` before stays whole then."""
     metadata = {"format": FORMAT, "step": str(checkpoint.step), "settings": json.dumps(checkpoint.settings)}
-    try:
-        save_file({n: t.contiguous() for n, t in checkpoint.tensors.items()}, part, metadata)
-        os.replace(part, path)
-    except Exception as error:  # safetensors wraps the system's errors in its own
-        raise CheckpointError(f"{path}: cannot be written: {error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
+    write_tensors({name: tensor.numpy() for name, tensor in checkpoint.tensors.items()}, path, metadata)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

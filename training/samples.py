@@ -34,7 +34,6 @@ class SampleError(T4VError):
 class Piece:
     """A window of a clip: frames of WIDTH x HEIGHT (less where the clip is smaller)."""
 
-    source: str
     fps: Fraction
     frames: tuple[Frame, ...]
 
@@ -47,7 +46,6 @@ class Sample:
     """
 
     setup: Setup
-    quality: int
     packets: tuple[tuple[PacketSymbols, ...], ...]
     source: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -72,7 +70,7 @@ def cut_piece(source: str, random: np.random.Generator) -> Piece:
             frames.append(replace(frame, y=luma.copy(), u=u.copy(), v=v.copy()))
         if len(frames) < LEAST_FRAMES:
             raise SampleError(f"{source}: {len(frames)} frames are too few, training needs {LEAST_FRAMES}")
-        return Piece(source, info.fps, tuple(frames))
+        return Piece(info.fps, tuple(frames))
 
 
 def encode_piece(piece: Piece, model: Path | str, quality: int, resilience: float) -> Sample:
@@ -88,7 +86,7 @@ def encode_piece(piece: Piece, model: Path | str, quality: int, resilience: floa
     planes = tuple(
         torch.from_numpy(np.stack([getattr(f, name) for f in piece.frames])) for name in ("y", "u", "v")
     )
-    return Sample(setup, quality, tuple(packets), planes)
+    return Sample(setup, tuple(packets), planes)
 
 
 def _in_full(parsed: PacketSymbols) -> PacketSymbols:

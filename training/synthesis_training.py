@@ -24,6 +24,7 @@ import torch
 from t4vcodec import __version__
 from t4vcodec.codec.models import Model, load_model, save_model
 from t4vcodec.codec.models.synthesis import Synthesis
+from t4vcodec.codec.tables import Tables
 from t4vcodec.errors import T4VError
 from t4vcodec.media import list_clips
 from t4vcodec.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
@@ -225,7 +226,7 @@ def train_synthesis(
 
 def _prepare(
     run: Run,
-    tables,
+    tables: Tables,
     sources: list[str],
     out: Path,
     phase: int,
@@ -236,9 +237,12 @@ def _prepare(
     settings = run.settings
     model = out / f"phase-{phase}.safetensors"
     if not (model.exists() and run.step % settings.phase):
-        for old in out.glob("phase-*.safetensors"):
-            old.unlink()
         save_model(Model(tables, run.mean if run.step else None), model)
+        # Before the old phase's model goes: a checkpoint inside that phase would need it.
+        save_checkpoint(run.checkpoint(), out / CHECKPOINT)
+        for old in out.glob("phase-*.safetensors"):
+            if old != model:
+                old.unlink()
     random = settings.random(2, phase)
     began = time.monotonic()
     pieces, problems = draw_pieces(sources, settings.pieces, random)

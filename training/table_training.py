@@ -10,11 +10,10 @@ from __future__ import annotations
 import csv
 import multiprocessing
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -111,7 +110,7 @@ def train_tables(
         "rounds": str(rounds),
         "version": __version__,
     }
-    _save(tables, out, metadata)
+    save_tables(tables, out, metadata)
     echo(f"Wrote {out}: {tables}")
     return out
 
@@ -196,19 +195,3 @@ def _check_writable(out: Path) -> None:
         raise TrainingError(f"{out}: is a folder: give the name of a file")
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK):
         raise TrainingError(f"{out}: cannot be written: {out.parent} is no folder that one can write to")
-
-
-def _save(tables: Tables, out: Path, metadata: dict[str, str]) -> None:
-    part = out.parent / f".{out.name}.{secrets.token_hex(4)}.part"
-    try:
-        save_tables(tables, part, metadata)
-        # safetensors makes files that only their owner may read; a model is to be passed on.
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o666 & ~mask)
-        os.replace(part, out)
-    except Exception as error:  # safetensors wraps the system's errors in its own
-        raise TrainingError(f"{out}: cannot be written: {error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 MODES = ("online", "offline", "disabled")
 
 
@@ -40,11 +38,6 @@ class Tracker:
     def log(self, step: int, figures: dict[str, float]) -> None:
         if self._run is not None:
             self._run.log(figures, step=step)
-
-    def picture(self, step: int, name: str, rgb: np.ndarray) -> None:
-        """rgb: (H, W, 3) uint8."""
-        if self._run is not None:
-            self._run.log({name: self._wandb.Image(rgb)}, step=step)
 
     def model(self, path: Path) -> None:
         """Keep the trained weights with the run."""

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 from t4vcodec.codec.models.synthesis import Synthesis
+from t4vcodec.codec.models.weights_file import write_tensors
 from t4vcodec.codec.tables import Tables
 from t4vcodec.errors import T4VError
 
@@ -57,10 +58,16 @@ def load_tables(name: str) -> Tables:
     return load_model(name).tables
 
 
-@lru_cache(maxsize=4)
 def load_model(name: str) -> Model:
     """A model by name or file, its network frozen. Raises ModelError."""
     path = model_path(name)
+    facts = path.stat()
+    return _load(path, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, changed: int, size: int) -> Model:
+    """changed, size: of the file, so that one written over is read again."""
     try:
         tensors = load_file(path)
         tables = Tables(
@@ -85,7 +92,7 @@ def save_tables(tables: Tables, path: Path, metadata: dict[str, str] | None = No
 
 
 def save_model(model: Model, path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tables (16-bit integers) and network (half precision) as safetensors."""
+    """Write tables (16-bit integers) and network (half precision) as safetensors. Raises WeightsFileError."""
     # A frequency of 65,536 can not occur: each alphabet has two symbols or more.
     tensors = {
         "row": model.tables.row.astype(np.uint16),
@@ -94,5 +101,5 @@ def save_model(model: Model, path: Path, metadata: dict[str, str] | None = None)
     }
     if model.synthesis is not None:
         for name, tensor in model.synthesis.state_dict().items():
-            tensors[SYNTHESIS + name] = np.ascontiguousarray(tensor.detach().half().numpy())
-    save_file(tensors, path, {"format": FORMAT, **(metadata or {})})
+            tensors[SYNTHESIS + name] = tensor.detach().half().numpy()
+    write_tensors(tensors, path, {"format": FORMAT, **(metadata or {})})

@@ -9,6 +9,7 @@ from t4vcodec.codec import Decoder, Encoder, Setup
 from t4vcodec.codec.damage import COARSE, FADING, MENDING, damage_after
 from t4vcodec.codec.models import Model, ModelError, load_model, load_tables, save_model
 from t4vcodec.codec.models.synthesis import MAPS, Synthesis
+from t4vcodec.codec.prediction import Prediction
 from t4vcodec.codec.symbols import BLOCKS8, INTRA, LAST, LONG, NONE, ZERO, FrameSymbols
 from t4vcodec.codec.synthesising import FULL, Synthesising, best_strength
 
@@ -137,8 +138,9 @@ def test_corrections_have_gradients_in_every_weight():
     nothing = np.zeros(6, bool)
     planes = [torch.rand(32, 48) * 255, torch.rand(16, 24) * 255, torch.rand(16, 24) * 255]
     steps = torch.full((6,), 8.0)
+    prediction = Prediction(*planes, steps, steps)
     s = Synthesising(network, FULL, nothing, nothing, damage)
-    added = s.corrections(planes, planes[0], symbols, steps, steps)
+    added = s.corrections(planes, prediction, symbols)
     sum(a.square().sum() for a in added).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
     assert [tuple(a.shape) for a in added] == [tuple(p.shape) for p in planes]
