@@ -8,7 +8,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
 from t4vcodec.codec import Encoder, Packet, Setup
 from t4vcodec.codec.contexts import ALPHABET, CONTEXTS, LEVEL_CLASSES, SECTIONS
 from t4vcodec.codec.encoder import CodedFrame
@@ -22,9 +21,6 @@ from t4vcodec.codec.tables import Tables
 from t4vcodec.media import Colour, Frame
 
 torch.set_num_threads(1)
-# The first call of a kernel may compile it.
-settings.register_profile("kernels", deadline=None)
-settings.load_profile("kernels")
 
 
 def texture(height: int, width: int, seed: int) -> np.ndarray:
