@@ -1,7 +1,7 @@
 """Standard codecs as opponents: x264, x265, SVT-AV1 and VP9 at low delay, in packets, through real decoders.
 
-`candidates` lists settings worth trying, `encode` makes a clip's payloads at one quality and `encode_to` at a
-number of bytes; whatever protects them stands between that and `receiver`, which shows what arrived.
+`candidates` lists settings worth trying, `encode` makes a clip's payloads at one quality; whatever protects them
+stands between that and `receiver`, which shows what arrived.
 
 >>> settings = CodecSettings("x264", "medium", tune="ssim", scale=Fraction(1, 2))
 >>> settings.name
@@ -13,7 +13,6 @@ from __future__ import annotations
 from fractions import Fraction
 
 from t4vcodec.baselines.coded import CodedClip, encode
-from t4vcodec.baselines.rate_search import RateSearch, encode_to
 from t4vcodec.baselines.receivers import StandardReceiver
 from t4vcodec.baselines.settings import CODECS, BaselineError, CodecSettings, candidates, check_available
 from t4vcodec.media.frames import Colour
@@ -24,11 +23,9 @@ __all__ = [
     "BaselineError",
     "CodecSettings",
     "CodedClip",
-    "RateSearch",
     "candidates",
     "check_available",
     "encode",
-    "encode_to",
     "receiver",
 ]
 

@@ -49,7 +49,6 @@ _LABELS = {
     SOURCE: Label("source", "as captured", 9),
 }
 ORDER = tuple(_LABELS)
-STYLES = 10
 
 
 def label_of(scheme: str) -> Label:

@@ -178,7 +178,7 @@ def train_synthesis(
     """Train a network on the rendered training clips and those of `data`; returns the weights' file.
 
     data: as of `train_tables`. out: folder of checkpoints and weights. minutes: stop after so many, whatever
-    `steps` says. workers: processes that encode. wandb: one of `tracking.MODES`, by default online with a login
+    `steps` says. workers: processes that encode. wandb: online, offline or disabled; by default online with a login
     at hand, else offline. Raises T4VError.
     """
     settings.check()

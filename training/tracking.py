@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-MODES = ("online", "offline", "disabled")
-
 
 def default_mode() -> str:
     """Online with a key at hand, else offline."""
@@ -19,7 +17,7 @@ def default_mode() -> str:
 
 
 class Tracker:
-    """mode: one of MODES. folder: where offline runs are kept. settings: of the run."""
+    """mode: online, offline or disabled. folder: where offline runs are kept. settings: of the run."""
 
     def __init__(self, mode: str, folder: Path, settings: dict[str, Any]) -> None:
         self._run = None

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from t4vcodec.baselines import encoders, standard
 from t4vcodec.baselines.pictures import resize, to_picture, to_planes
-from t4vcodec.baselines.standard import CODECS, BaselineError, CodecSettings, RateSearch, encode, encode_to
+from t4vcodec.baselines.standard import CODECS, BaselineError, CodecSettings, encode
 from t4vcodec.eval.metrics import score
 from t4vcodec.media.frames import Colour, Frame
 
@@ -202,37 +202,6 @@ def test_receivers_never_raise(clip, codec, data):
         kept = [p for p in payloads if data.draw(st.integers(0, 9)) > 2]
         damaged = data.draw(st.lists(st.binary(max_size=50), max_size=2))
         assert receiver.receive([*kept, *damaged], i).y.shape == clip[0].y.shape
-
-
-@pytest.mark.parametrize("configuration", [*PLAIN.values(), replace(PLAIN["x264"], scale=HALF, slices=True)])
-@pytest.mark.parametrize("target", [9_000, 20_000])
-def test_search_for_a_byte_target(clip, configuration, target):
-    sent = encode_to(clip, FPS, configuration, lambda c: c.total_bytes + 1000, target)
-    assert sent.total_bytes + 1000 == pytest.approx(target, rel=0.02)
-    again = encode(clip, FPS, configuration, sent.quality)
-    assert again.frames == sent.frames
-
-
-@codecs
-def test_bytes_out_of_reach(clip, codec):
-    search = RateSearch(clip[:3], FPS, PLAIN[codec])
-    assert search.encode_to(lambda c: c.total_bytes, 60) is None
-    assert search.encode_to(lambda c: c.total_bytes, 10**7) is None
-
-
-def test_searches_share_their_encodes(clip):
-    search = RateSearch(clip, FPS, PLAIN["x264"], keep=4)
-    asked = []
-
-    def total(sent):
-        asked.append(sent.quality)
-        return sent.total_bytes
-
-    first = search.encode_to(total, 15_000)
-    asked.clear()
-    assert search.encode_to(total, first.total_bytes) is first
-    assert set(asked) <= {search.encode(at).quality for at in list(search._known)}
-    assert len(search._known) <= 4
 
 
 def test_between_whole_steps_of_vp9_there_are_others(clip):
