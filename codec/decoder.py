@@ -15,11 +15,12 @@ import torch
 from t4vcodec.codec.models import load_model
 from t4vcodec.codec.packets import Packet, PacketError, PacketSymbols, PayloadParser
 from t4vcodec.codec.picture import Picture
+from t4vcodec.codec.reports import TOLD, Report
 from t4vcodec.codec.setup import Setup
 from t4vcodec.codec.state import DecoderState, step
 from t4vcodec.media.frames import Colour, Frame
 
-HISTORY = 8  # closed frames that late packets can still mend
+HISTORY = TOLD  # closed frames that late packets can still mend, and that reports tell of
 MAX_AHEAD = 512  # frame numbers a packet may lie ahead of the frame that is awaited
 
 
@@ -58,6 +59,20 @@ class Decoder:
     def next_frame(self) -> int:
         """Unwrapped number of the frame that is awaited."""
         return self._state.number + 1
+
+    def report(self) -> Report | None:
+        """What to tell the sender now (`Encoder.report`): of the frames closed last; None before the first.
+
+        Late packets count as soon as they are here, so the report of a frame may change.
+        """
+        state = self.state
+        if state.number < 0:
+            return None
+        arrived = []
+        for _, packets in reversed(self._history):
+            count = next(iter(packets.values())).packet.header.count if packets else 0
+            arrived.append(tuple(i in packets for i in range(count)))
+        return Report(state.number & 0xFFFF, state.hash, tuple(arrived), self.setup.salt)
 
     def push(self, packets: Iterable[Packet | bytes]) -> list[Frame]:
         """Take packets; returns the pictures of the frames that this closed, in order.

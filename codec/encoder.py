@@ -8,14 +8,14 @@ frames that choose per position between the last picture and the long-term refer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 import torch
+from t4vcodec.codec.coded_frame import CodedFrame, FrameStats
 from t4vcodec.codec.concealment import motion_to_last
 from t4vcodec.codec.contexts import KEY_FRAME, LONG_FRAME, PLAIN_FRAME
-from t4vcodec.codec.expectation import Expectation
+from t4vcodec.codec.expectation import Expectation, FrameRisk
 from t4vcodec.codec.frame_coder import (
     Source,
     Workers,
@@ -26,11 +26,11 @@ from t4vcodec.codec.frame_coder import (
     propose,
 )
 from t4vcodec.codec.models import load_model
-from t4vcodec.codec.packet_map import PacketMap
-from t4vcodec.codec.packets import HEADER, MAX_PAYLOAD, FrameHeader, Packet, count_bits, serialise
+from t4vcodec.codec.packets import MAX_PAYLOAD, FrameHeader, Packet, serialise
 from t4vcodec.codec.picture import Picture
 from t4vcodec.codec.prediction import Prediction
 from t4vcodec.codec.rate_control import FINER, RateControl
+from t4vcodec.codec.receiver_view import ReceiverView, SentFrame
 from t4vcodec.codec.reconstruct import (
     base_steps,
     decoded_planes,
@@ -38,11 +38,11 @@ from t4vcodec.codec.reconstruct import (
     quality_step,
     round_through,
 )
+from t4vcodec.codec.reports import Report
 from t4vcodec.codec.setup import Setup
+from t4vcodec.codec.state import KEPT, chained, references, settled
 from t4vcodec.codec.symbols import LAST, LONG, FrameSymbols
-from t4vcodec.codec.syntax import PARTS
 from t4vcodec.codec.synthesising import FULL, Synthesising, best_strength
-from t4vcodec.codec.tables import Tables
 from t4vcodec.errors import T4VError
 from t4vcodec.media.frames import Frame
 
@@ -51,6 +51,7 @@ PERIOD = 16
 DEFAULT_RESILIENCE = 0.3
 PACKET_BYTES = 800  # of a packet of a frame made for loss; a frame cut finer conceals better, headers cost
 LEAST_PACKETS = {KEY_FRAME: 8, LONG_FRAME: 4, PLAIN_FRAME: 2}
+SILENT_PERIOD = 16  # frames without a report after which a long-term frame is sent
 STARVED = 0.022  # bits a pixel below which frames are coded at half size
 
 
@@ -58,45 +59,13 @@ class EncoderError(T4VError):
     """Options or frames that an encoder can not take."""
 
 
-@dataclass(frozen=True, eq=False)
-class CodedFrame:
-    """The symbols behind the packets of a frame, for training and study."""
-
-    header: FrameHeader
-    symbols: FrameSymbols
-    copies: FrameSymbols | None
-    packets: PacketMap
-
-
-@dataclass(frozen=True, eq=False)
-class FrameStats:
-    """What a frame took. bytes: sent, transport headers included. payload: without them."""
-
-    number: int
-    frame_class: int
-    quality: int
-    packets: int
-    bytes: int
-    payload: int
-    coded: CodedFrame = field(repr=False)
-    tables: Tables = field(repr=False)
-
-    @cached_property
-    def bits(self) -> dict[str, float]:
-        """Ideal bits by part: types, motion, luma, chroma, copies, headers. Counted when first asked for."""
-        c = self.coded
-        own, extra = count_bits(c.header, c.symbols, c.copies, c.packets, self.tables)
-        headers = 8.0 * (self.bytes - self.payload + HEADER * self.packets)
-        return dict(zip(PARTS, map(float, own))) | {"copies": extra, "headers": headers}
-
-
 class Encoder:
     """Encode one session; give either `kbps` or `quality`.
 
     kbps: target of everything sent, 40 bytes of transport headers a packet included; may be set at any time.
     quality: constant quality index of plain frames, 0 (fine) to 63. resilience: the nominal loss that frames
-    are made for, 0 to 0.5; the true one is never told. threads: of the encoder's own work; the packets do not
-    depend on it. Raises EncoderError.
+    are made for, 0 to 0.5; the true one is never told. feedback: whether the receiver reports what arrived; see
+    `report`. threads: of the encoder's own work; the packets do not depend on it. Raises EncoderError.
     """
 
     def __init__(
@@ -106,6 +75,7 @@ class Encoder:
         kbps: float | None = None,
         quality: int | None = None,
         resilience: float = DEFAULT_RESILIENCE,
+        feedback: bool = False,
         threads: int = 2,
     ) -> None:
         if (kbps is None) == (quality is None):
@@ -121,6 +91,8 @@ class Encoder:
         self.setup = setup
         self.resilience = resilience
         self._model = load_model(setup.model)
+        self._view = ReceiverView(setup, self._model, resilience) if feedback else None
+        self._last_key_wish = 0
         self._quality = quality
         self._rate = (
             None if kbps is None else RateControl(self._frame_bits(kbps), self._period, float(setup.fps))
@@ -132,6 +104,7 @@ class Encoder:
         self._long: Picture | None = None
         self._long_number = 0
         self._key_number = 0
+        self._sure = False  # the long-term reference is a picture that the receiver is known to have
         self._hints: np.ndarray | None = None
         self._long_hints: np.ndarray | None = None
         self._expectation: Expectation | None = None
@@ -142,7 +115,7 @@ class Encoder:
     @property
     def _period(self) -> float:
         """Frames from one long-term reference to the next: a whole number of them in any two seconds."""
-        if self.resilience == 0:
+        if self.resilience == 0 or self._view is not None:
             return float("inf")
         two_seconds = float(2 * self.setup.fps)
         return min(two_seconds / max(round(two_seconds / PERIOD), 1), 30.0)
@@ -167,6 +140,17 @@ class Encoder:
         """The picture that a receiver of everything has of the frame pushed last."""
         return self._last
 
+    def report(self, data: Report | bytes) -> None:
+        """Take a report of the receiver (`Decoder.report`), as it arrives; lost, late and doubled ones do no harm.
+
+        Raises ReportError on bytes that are no report of this session, EncoderError if none are expected.
+        """
+        if self._view is None:
+            raise EncoderError("this encoder was made for a one-way session; give it feedback=True")
+        report = data if isinstance(data, Report) else Report.parse(bytes(data), self.setup)
+        with torch.no_grad():
+            self._view.take(report)
+
     def push(self, frame: Frame) -> list[Packet]:
         """The packets of the next frame, in sending order. Raises EncoderError on a frame of another size."""
         s = self.setup
@@ -182,6 +166,8 @@ class Encoder:
 
     def _code(self, source: Source) -> list[Packet]:
         self._number += 1
+        if self._view is not None:
+            self._look_at_receiver()
         frame_class = self._frame_class()
         quality = self._choose_quality(frame_class, source)
         proposal = None
@@ -216,9 +202,33 @@ class Encoder:
         self._after(source, symbols, copies, picture, header, packets)
         return packets
 
+    def _look_at_receiver(self) -> None:
+        """Predict from what the receiver has: its estimated picture, and the latest that it surely has."""
+        view = self._view
+        state = view.estimate
+        if self._number == 0 or state.last is None:
+            return
+        self._last = state.last
+        known = view.known
+        self._sure = known is not None and known >= self._key_number and self._number - known <= KEPT
+        if not self._sure:
+            self._long, self._long_number = state.long, state.long_number
+            return
+        self._long = next(picture for number, picture in state.recent if number == known)
+        self._long_number = known
+        if self._expectation is not None:
+            self._expectation.restart(view.loss, view.pending)
+
     def _frame_class(self) -> int:
         if self._last is None:
             return KEY_FRAME
+        if self._view is not None:
+            if self._view.astray and self._number - self._last_key_wish >= round(self.setup.fps):
+                self._last_key_wish = self._number
+                return KEY_FRAME
+            if self._sure or self._number - self._long_number < SILENT_PERIOD:
+                return PLAIN_FRAME
+            return LONG_FRAME
         since = self._number - self._key_number
         due = since // self._period > (since - 1) // self._period
         return LONG_FRAME if due else PLAIN_FRAME
@@ -288,7 +298,7 @@ class Encoder:
             last = long = None
         else:
             last, long = self._last, self._long if header.distance > 1 or header.long else self._last
-            hurt = self._expectation.hurt(frame_class)
+            hurt = self._expectation.hurt(frame_class, self._sure)
             symbols = decide(
                 source,
                 proposal,
@@ -351,6 +361,22 @@ class Encoder:
             planes = [p + header.strength / FULL * a for p, a in zip(planes, added)]
         return header, Picture(*(round_through(p) for p in planes))
 
+    def _remember(
+        self,
+        header: FrameHeader,
+        symbols: FrameSymbols,
+        copies: FrameSymbols | None,
+        picture: Picture,
+        packets: Sequence[Packet],
+        risk: FrameRisk | None,
+    ) -> None:
+        before = self._view.estimate
+        checks = tuple((p.index, p.checksum) for p in packets)
+        _, *long = references(before, header, self.setup.grid(header.half).size)
+        new_hash = chained(before.hash, self._number, checks)
+        state = settled(before, header, picture, symbols, tuple(long), new_hash)
+        self._view.add(SentFrame(header, symbols, copies, header.map(self.setup), checks, risk), state)
+
     def _after(
         self,
         source: Source,
@@ -365,7 +391,9 @@ class Encoder:
         payload = sum(len(p) for p in packets)
         if self._expectation is None or header.key:
             self._expectation = Expectation(self.resilience, symbols.rows, symbols.columns)
-        self._expectation.update(header, symbols, copies, picture, self._last, self._model.tables)
+        risk = self._expectation.update(header, symbols, copies, picture, self._last, self._model.tables)
+        if self._view is not None:
+            self._remember(header, symbols, copies, picture, packets, risk)
         old = self._frame_bytes.get(frame_class, payload)
         self._frame_bytes[frame_class] = 0.6 * old + 0.4 * payload
         if self._rate is not None:

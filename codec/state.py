@@ -9,7 +9,7 @@ each frame with index and check sum of every packet applied; two sides with the 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,7 +33,7 @@ from t4vcodec.codec.symbols import INTRA, FrameSymbols
 from t4vcodec.codec.synthesising import Synthesising
 
 MAX_BLIND = 6  # frames in a row without any packet that go on by the motion before; then the picture stands
-KEPT = 3  # pictures that may still be named as the long-term reference
+KEPT = 16  # pictures that may still be named as the long-term reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +68,9 @@ class DecoderState:
         return f"DecoderState(frame {self.number}, hash {self.hash:08x}, {self.last})"
 
 
-def chained(state_hash: int, number: int, packets: Sequence[PacketSymbols]) -> int:
-    """The hash after frame `number` was closed with `packets`."""
-    record = b"".join(
-        bytes((i,)) + c.to_bytes(2, "big")
-        for i, c in sorted((p.packet.index, p.packet.checksum) for p in packets)
-    )
+def chained(state_hash: int, number: int, packets: Iterable[tuple[int, int]]) -> int:
+    """The hash after frame `number` was closed with `packets`: (index, check sum) of each that arrived."""
+    record = b"".join(bytes((i,)) + c.to_bytes(2, "big") for i, c in sorted(packets))
     return zlib.crc32(number.to_bytes(8, "big") + record, state_hash)
 
 
@@ -129,38 +126,80 @@ def step(
     dtype: torch.dtype = torch.float32,
 ) -> tuple[DecoderState, Picture]:
     """Close the next frame with the packets of it that arrived (none, some or all; one header for all)."""
-    number = state.number + 1
-    new_hash = chained(state.hash, number, packets)
+    arrived = [(p.packet.index, p.packet.checksum) for p in packets]
     if not packets:
-        return _blind_step(state, number, new_hash, setup, model, dtype)
+        return close_frame(state, None, None, arrived, setup, model, dtype)
     header = packets[0].packet.header
     grid = setup.grid(header.half)
     received = assemble(grid.columns, grid.rows, packets)
+    return close_frame(state, received, header, arrived, setup, model, dtype)
+
+
+def close_frame(
+    state: DecoderState,
+    received: Received | None,
+    header: FrameHeader | None,
+    arrived: Iterable[tuple[int, int]],
+    setup: Setup,
+    model: Model,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[DecoderState, Picture]:
+    """`step` for a frame put together already; `received` is None where nothing of it arrived.
+
+    arrived: index and check sum of each packet that did.
+    """
+    number = state.number + 1
+    new_hash = chained(state.hash, number, arrived)
+    if received is None:
+        return _blind_step(state, number, new_hash, setup, model, dtype)
     if 0 < state.blind <= MAX_BLIND and not header.key and state.half == header.half:
         state = _look_back(state, received, header, model, dtype)
-    last, motion = state.last, state.motion
-    if last is None or state.half != header.half:
-        last, motion = Picture.grey(*grid.size, dtype=dtype), None
+    size = setup.grid(header.half).size
+    last, long, long_number = references(state, header, size, dtype)
+    motion = state.motion if state.half == header.half else None
+    picture, symbols = render(received, header, last, long, motion, model)
+    picture = picture.to(dtype)
+    for _, kept in state.recent:
+        if kept is not long and kept is not picture:
+            kept.forget_phases()
+    return settled(state, header, picture, symbols, (long, long_number), new_hash), picture
+
+
+def references(
+    state: DecoderState, header: FrameHeader, size: tuple[int, int], dtype: torch.dtype = torch.float32
+) -> tuple[Picture, Picture, int]:
+    """The last picture and the long-term reference, with its number, that the next frame is decoded by.
+
+    size: height and width of the coded picture; where the state has none of this size they are grey.
+    """
+    number = state.number + 1
+    fits = state.last is not None and state.half == header.half
+    last = state.last if fits else Picture.grey(*size, dtype=dtype)
     long, long_number = state.long, state.long_number
     if not header.key and long_number != number - header.distance:
         for kept, picture in state.recent:
             if kept == number - header.distance:
                 long, long_number = picture, kept
-    if long is None or state.half != header.half:
+    if long is None or not fits:
         long, long_number = last, number - max(header.distance, 1)
-    picture, symbols = render(received, header, last, long, motion, model)
-    picture = picture.to(dtype)
+    return last, long, long_number
+
+
+def settled(
+    state: DecoderState,
+    header: FrameHeader,
+    picture: Picture,
+    symbols: FrameSymbols,
+    long: tuple[Picture, int],
+    new_hash: int,
+) -> DecoderState:
+    """The state after a frame was decoded to `picture`. symbols: nothing LOST. long: the reference it used."""
+    number = state.number + 1
     if header.long:
-        long, long_number = picture, number
+        long = (picture, number)
     motion = np.zeros_like(symbols.vectors) if header.key else motion_to_last(symbols, header.distance)
     recent = (*(state.recent if state.half == header.half else ()), (number, picture))[-KEPT:]
-    for _, kept in state.recent:
-        if kept is not long and kept is not picture:
-            kept.forget_phases()
-    return (
-        DecoderState(new_hash, number, picture, long, long_number, recent, motion, 0, header.half),
-        picture,
-    )
+    return DecoderState(new_hash, number, picture, *long, recent, motion, 0, header.half)
 
 
 def _look_back(

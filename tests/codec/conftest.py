@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from t4vcodec.codec import Encoder, Packet, Setup
+from t4vcodec.codec.coded_frame import CodedFrame
 from t4vcodec.codec.contexts import ALPHABET, CONTEXTS, LEVEL_CLASSES, SECTIONS
-from t4vcodec.codec.encoder import CodedFrame
 from t4vcodec.codec.entropy import Coder
 from t4vcodec.codec.packets import FrameHeader
 from t4vcodec.codec.picture import Picture
