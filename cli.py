@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from t4vcodec import __version__
+from t4vcodec.cli_options import given, numbers, option
+from t4vcodec.cli_recognition import study, train_recognizer
 from t4vcodec.errors import T4VError
 
 ITEM = TypeVar("ITEM")
@@ -87,26 +89,6 @@ def _with_progress(items: Iterable[ITEM], label: str, length: int | None) -> Ite
         yield from bar
 
 
-def _numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[float] | None:
-    """A comma-separated list of numbers."""
-    if value is None:
-        return None
-    try:
-        return [float(part) for part in value.split(",")]
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no list of numbers such as 300,600") from None
-
-
-def _given(**settings: Any) -> dict[str, Any]:
-    """The settings that were given; the others stay at the defaults of what is called."""
-    return {name: value for name, value in settings.items() if value is not None}
-
-
-def option(*names: str, **settings: Any) -> Callable[[Callable], Callable]:
-    """A click option that shows its default."""
-    return click.option(*names, **{"show_default": settings.get("default") is not None} | settings)
-
-
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="t4vcodec %(version)s")
 def main() -> None:
@@ -158,10 +140,10 @@ def encode(
 
     with open_video(source, frames) as video:
         info = video.info
-        setup = Setup(info.width, info.height, info.fps, **_given(model=model))
+        setup = Setup(info.width, info.height, info.fps, **given(model=model))
         if kbps is None and quality is None:
             kbps = max(scaled_kbps(DEFAULT_POINT, info.width, info.height, float(info.fps)), 1.0)
-        encoder = Encoder(setup, **_given(kbps=kbps, quality=quality, resilience=resilience))
+        encoder = Encoder(setup, **given(kbps=kbps, quality=quality, resilience=resilience))
         size = packets = count = 0
         with ContainerWriter(target, setup, info.colour) as writer:
             for frame in _with_progress(video, "Encoding", info.frames):
@@ -264,11 +246,11 @@ def info(source: str) -> None:
 @main.command("eval")
 @option("--loss", metavar="LIST", help="Channels, as in 0.1,ge:0.3:5; 0 is added.  [default: 0.1,0.3,0.6]")
 @option("--data", default="builtin:val", help="A folder, a file, or builtin:train, val or test.")
-@option("--kbps", metavar="LIST", callback=_numbers, help="Rates in kbit/s, as they are.")
+@option("--kbps", metavar="LIST", callback=numbers, help="Rates in kbit/s, as they are.")
 @option(
     "--points",
     metavar="LIST",
-    callback=_numbers,
+    callback=numbers,
     help="Rates at 854x480 and 25 frames per second, scaled to each clip.  [default: 600]",
 )
 @option(
@@ -280,7 +262,7 @@ def info(source: str) -> None:
 @option(
     "--redundancies",
     metavar="LIST",
-    callback=_numbers,
+    callback=numbers,
     help="At which each of them is shown alone, too.  [default: 0.5,1,2]",
 )
 @option(
@@ -322,7 +304,7 @@ def evaluate(
             workers=workers or min(_cores(), 4),
             out=out,
             echo=click.echo,
-            **_given(losses=loss, **settings),
+            **given(losses=loss, **settings),
         )
     except KeyboardInterrupt:
         _fail(f"interrupted: the same command goes on where it stopped ({out} holds what was measured)", 130)
@@ -388,7 +370,7 @@ def train(
     """
     workers = workers or min(_cores(), 4)
     if only is not None:
-        if train_loss is not None or minutes is not None or resume or wandb or _given(**settings):
+        if train_loss is not None or minutes is not None or resume or wandb or given(**settings):
             raise click.UsageError(
                 "--only tables counts: it takes no loss, steps, minutes, size, metric or seed"
             )
@@ -399,7 +381,7 @@ def train(
     from t4vcodec.training.synthesis_training import Settings, train_synthesis
 
     train_synthesis(
-        Settings(**_given(train_loss=train_loss, **settings)),
+        Settings(**given(train_loss=train_loss, **settings)),
         data,
         out or "runs/t4v",
         resume=resume,
@@ -417,3 +399,7 @@ def bench(frames: int) -> None:
     from t4vcodec.eval.bench import run_bench
 
     run_bench(frames, click.echo)
+
+
+main.add_command(train_recognizer)
+main.add_command(study)

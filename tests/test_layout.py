@@ -18,8 +18,9 @@ MAY_IMPORT = {
     "codec": {"media", "pretrained"},
     "pretrained": set(),
     "baselines": {"media", "network"},
-    "training": {"media", "network", "codec", "pretrained"},
-    "eval": {"media", "network", "codec", "baselines", "pretrained"},
+    "recognition": {"media", "network", "codec", "pretrained"},
+    "training": {"media", "network", "codec", "recognition", "pretrained"},
+    "eval": {"media", "network", "codec", "baselines", "recognition", "pretrained"},
 }
 FOLDERS = sorted(p.parent.name for p in ROOT.glob("*/__init__.py") if p.parent.name not in NOT_PACKAGES)
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import click
 import numpy as np
 from t4vcodec.cli import main
 from t4vcodec.media import Frame
@@ -23,9 +24,12 @@ def test_five_lines_of_python():
 
 def test_commands_and_options_exist():
     used = re.findall(
-        r"t4vcodec (\w+)((?: +[^\n`]+)?)", "\n".join(re.findall(r"```sh\n(.*?)```", README, re.S))
+        r"t4vcodec ([\w-]+)((?: +[^\n`]+)?)", "\n".join(re.findall(r"```sh\n(.*?)```", README, re.S))
     )
     assert {name for name, _ in used} == set(main.commands)
     for name, rest in used:
-        known = {option for parameter in main.commands[name].params for option in parameter.opts}
+        command = main.commands[name]
+        if isinstance(command, click.Group):
+            command = command.commands[rest.split()[0]]
+        known = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"--[\w-]+", rest)) <= known

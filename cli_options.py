@@ -1,0 +1,41 @@
+"""What the commands' options have in common: defaults that are shown, values that are parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def option(*names: str, **settings: Any) -> Callable[[Callable], Callable]:
+    """A click option that shows its default."""
+    return click.option(*names, **{"show_default": settings.get("default") is not None} | settings)
+
+
+def given(**settings: Any) -> dict[str, Any]:
+    """The settings that were given; the others stay at the defaults of what is called."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[float] | None:
+    """A comma-separated list of numbers."""
+    if value is None:
+        return None
+    try:
+        return [float(part) for part in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no list of numbers such as 300,600") from None
+
+
+def pairs(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> list[dict[str, str]]:
+    """KEY=VALUE,KEY=VALUE of each time an option was given."""
+    parsed = []
+    for text in values:
+        parts = [part.partition("=") for part in text.split(",") if part]
+        if not all(key and equals and value for key, equals, value in parts):
+            raise click.BadParameter(f"{text!r}: write KEY=VALUE, such as place=set1")
+        parsed.append({key: value for key, _, value in parts})
+    return parsed
