@@ -277,6 +277,17 @@ def info(source: str) -> None:
 @option("--resilience", type=click.FloatRange(0, 0.5), help="As for encode.")
 @option("--model", metavar="NAME|FILE", help="As for encode.")
 @option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core, at most 4]")
+@option(
+    "--regime",
+    type=click.Choice(["one-way", "sessions"]),
+    default="one-way",
+    help="sessions: ours with reports, opponents over transports that hear back.",
+)
+@option("--rtt", metavar="LIST", callback=numbers, help="Sessions: round trips in ms.  [default: 50,100,240]")
+@option("--deadline", metavar="LIST", callback=numbers, help="Sessions: ms to the picture.  [default: 200]")
+@option(
+    "--report-delay", metavar="LIST", callback=numbers, help="Sessions: frames until a report, not --rtt."
+)
 @option("--cluster", metavar="ADDRESS", help="A Dask scheduler to use instead, as in tcp://host:8786.")
 @option("--out", default="results", help="Folder for what is written.")
 def evaluate(
@@ -285,6 +296,10 @@ def evaluate(
     baselines: str,
     workers: int | None,
     out: str,
+    regime: str,
+    rtt: list[float] | None,
+    deadline: list[float] | None,
+    report_delay: list[float] | None,
     **settings: Any,
 ) -> None:
     """Measure over channels that lose packets.
@@ -295,15 +310,24 @@ def evaluate(
     """
     if settings["kbps"] is not None and settings["points"] is not None:
         raise click.UsageError("--kbps and --points contradict each other, give one of them")
+    session = given(rtts=rtt, deadlines=deadline, report_delays=report_delay)
+    if regime == "one-way" and session:
+        raise click.UsageError("--rtt, --deadline and --report-delay belong to --regime sessions")
+    if rtt is not None and report_delay is not None:
+        raise click.UsageError("--rtt and --report-delay contradict each other, give one of them")
     from t4vcodec.eval.command import run_eval
+    from t4vcodec.eval.session_command import run_sessions
 
+    common = {"data": data, "baselines": baselines.split(","), "out": out, "echo": click.echo}
     try:
+        if regime == "sessions":
+            for name in ("profile", "redundancies", "cluster"):
+                settings.pop(name)
+            run_sessions(**common, **given(losses=loss, **settings), **session)
+            return
         run_eval(
-            data=data,
-            baselines=baselines.split(","),
+            **common,
             workers=workers or min(_cores(), 4),
-            out=out,
-            echo=click.echo,
             **given(losses=loss, **settings),
         )
     except KeyboardInterrupt:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ from t4vcodec.eval.hindsight import FIRST_SEED
 from t4vcodec.eval.opponents import check_length, scheme_names
 from t4vcodec.eval.profiles import Effort, Opposition, profile_of
 from t4vcodec.eval.records import SCHEMA, ClipFacts, Record, Results, write_results
+from t4vcodec.eval.run_facts import machine, one_thread, output_folder, versions
 from t4vcodec.eval.scheme import Scheme
 from t4vcodec.eval.scheme_labels import SOUND_LATE as LATE
 from t4vcodec.eval.summary import summarise
@@ -32,7 +29,6 @@ BUILTIN_CLIPS = 4
 """Rendered clips evaluated unless asked for more: enough for a first look within minutes."""
 DEFAULT_BASELINES = ("x264", "x265")
 NO_BASELINES = "none"
-_PACKAGES = ("t4vcodec", "torch", "numpy", "numba", "av", "zfec", "distributed", "imageio-ffmpeg")
 
 
 def run_eval(
@@ -86,7 +82,7 @@ def run_eval(
     sources = sources[:limit]
     if opposition is not None:
         _check_lengths(sources, frames)
-    out = _output_folder(Path(out))
+    out = output_folder(Path(out))
     if scheme is None:
         from t4vcodec.eval.ours import T4VScheme
 
@@ -95,7 +91,7 @@ def run_eval(
     sweep = Sweep(tuple(sources), scheme, rates, tuple(channels), seeds, frames, cache, opposition)
     names = [] if opposition is None else scheme_names(opposition)
     echo(f"clips: {len(sources)}, rates: {len(rates)}, opponents: {len(names)}; kept in {out / '.cache'}")
-    with _one_thread():
+    with one_thread():
         measured = run_sweep(sweep, echo, workers, cluster)
     clip_facts = _distinct_clips(measured)
     records = [record for result in measured for record in result.records]
@@ -117,8 +113,8 @@ def run_eval(
         schema=SCHEMA,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command or _spell(settings),
-        versions=_versions(),
-        machine=_machine(),
+        versions=versions(),
+        machine=machine(),
         settings=settings,
         clips=clip_facts,
         records=records,
@@ -197,19 +193,6 @@ def _check(rates: Sequence[Rate], seeds: int, frames: int, clips: int | None, wo
             raise EvalError(f"{name} must be at least 1, got {value}")
 
 
-def _output_folder(out: Path) -> Path:
-    """Makes the folder now: better to learn that it can't be written before an hour's work than after."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EvalError(
-            f"cannot write into {out}: {error.strerror or error}: choose another folder"
-        ) from error
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise EvalError(f"cannot write into {out}: no permission: choose another folder")
-    return out
-
-
 def _distinct_clips(measured: Sequence[JobResult]) -> list[ClipFacts]:
     """Each clip once; raises `EvalError` if two sources have one name, since records go by names."""
     by_name: dict[str, ClipFacts] = {}
@@ -262,47 +245,3 @@ def _spell(settings: dict[str, Any]) -> str:
         if settings.get(name) is not None:
             line += f" --{name} {settings[name]}"
     return line
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """torch with one thread: several are 4 times slower on a busy machine, and `workers` does better."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _machine() -> dict[str, Any]:
-    import torch
-
-    return {
-        "cpu": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": 1,
-        "torch": torch.__version__,
-    }
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

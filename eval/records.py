@@ -86,6 +86,8 @@ class Record:
     reference: Quality | None = None
     ssim_frames: list[float] | None = None
     psnr_frames: list[float] | None = None
+    frames_late: int | None = None
+    bytes_back: int | None = None
 
     @property
     def total_bytes(self) -> int:

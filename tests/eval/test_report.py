@@ -244,7 +244,7 @@ def browse(folder, *options):
         "--enable-logging=stderr",
         f"--user-data-dir={folder}",
     ]
-    return subprocess.run([*command, *options], capture_output=True, text=True, timeout=120, check=True)
+    return subprocess.run([*command, *options], capture_output=True, text=True, timeout=300, check=True)
 
 
 @needs_browser
@@ -282,11 +282,13 @@ def test_controls_work(page, tmp_path):
       const key = document.querySelector('#curves .legend [data-key="x264"]'); key.click();
       const curves = [...document.querySelectorAll('#curves .series[data-key="x264"]')];
       say('hidden', curves.length && curves.every(c => getComputedStyle(c).display === 'none'));
-      setTimeout(() => {
-        say('frame', at('g-frame').value); at('g-play').click(); say('play', at('g-play').textContent);
+      // However slow the machine is: until two frames have passed.
+      const playing = setInterval(() => {
+        if (at('g-frame').value < 2) return;
+        clearInterval(playing); at('g-play').click(); say('play', at('g-play').textContent);
         input('g-clip', 1, 'change'); say('reset', at('g-loss-name').textContent);
         document.body.dataset.said = JSON.stringify(said);
-      }, 130);
+      }, 10);
     });</script></body>"""
     path = tmp_path / "report.html"
     path.write_text(page.replace("</body>", probe), encoding="utf-8")
@@ -295,7 +297,6 @@ def test_controls_work(page, tmp_path):
     assert said["loss"] == "30 % in bursts of 5"
     assert "lost 1 of 4 packets" in said["captions"]
     assert said["hidden"] is True
-    assert int(said["frame"]) in (2, 3, 4)
     assert said["play"] == "▶ Play"
     assert said["reset"] == "30 %"
     assert "CONSOLE" not in done.stderr
