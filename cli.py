@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 from t4vcodec import __version__
-from t4vcodec.cli_options import given, numbers, option
+from t4vcodec.cli_options import given, numbers, option, refuse_given
 from t4vcodec.cli_recognition import study, train_recognizer
 from t4vcodec.errors import T4VError
 
@@ -315,21 +315,18 @@ def evaluate(
         raise click.UsageError("--rtt, --deadline and --report-delay belong to --regime sessions")
     if rtt is not None and report_delay is not None:
         raise click.UsageError("--rtt and --report-delay contradict each other, give one of them")
+    if regime == "sessions":
+        refuse_given("--regime one-way", "profile", "redundancies", "workers", "cluster")
+        settings.pop("profile")
     from t4vcodec.eval.command import run_eval
     from t4vcodec.eval.session_command import run_sessions
 
     common = {"data": data, "baselines": baselines.split(","), "out": out, "echo": click.echo}
     try:
         if regime == "sessions":
-            for name in ("profile", "redundancies", "cluster"):
-                settings.pop(name)
             run_sessions(**common, **given(losses=loss, **settings), **session)
             return
-        run_eval(
-            **common,
-            workers=workers or min(_cores(), 4),
-            **given(losses=loss, **settings),
-        )
+        run_eval(**common, workers=workers or min(_cores(), 4), **given(losses=loss, **settings))
     except KeyboardInterrupt:
         _fail(f"interrupted: the same command goes on where it stopped ({out} holds what was measured)", 130)
 

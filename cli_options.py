@@ -18,6 +18,14 @@ def given(**settings: Any) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
+def refuse_given(owner: str, *names: str) -> None:
+    """Raises `click.UsageError` if one of these options, which belong to `owner` alone, stands in the command."""
+    source = click.get_current_context().get_parameter_source
+    for name in names:
+        if source(name) is not click.core.ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name} belongs to {owner}, leave it out")
+
+
 def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> list[float] | None:
     """A comma-separated list of numbers."""
     if value is None:

@@ -1,4 +1,4 @@
-"""Where and with what an evaluation runs: its folder, versions, machine and threads."""
+"""Where and with what an evaluation runs: its folder, clips, versions, machine and threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from t4vcodec.eval.clips import Clip
 from t4vcodec.eval.errors import EvalError
+from t4vcodec.eval.records import ClipFacts
 
 _PACKAGES = ("t4vcodec", "torch", "numpy", "numba", "av", "zfec", "distributed", "imageio-ffmpeg")
 
@@ -26,6 +28,19 @@ def output_folder(out: Path) -> Path:
     if not os.access(out, os.W_OK | os.X_OK):
         raise EvalError(f"cannot write into {out}: no permission: choose another folder")
     return out
+
+
+def clip_facts(clip: Clip, source: str) -> ClipFacts:
+    """Of a clip as evaluated; source: where it was read from."""
+    return ClipFacts(
+        name=clip.name,
+        source=source,
+        width=clip.width,
+        height=clip.height,
+        fps=float(clip.fps),
+        frames=len(clip.frames),
+        sha256=clip.sha256,
+    )
 
 
 def versions() -> dict[str, str]:

@@ -15,7 +15,7 @@ from t4vcodec.eval.clips import Clip, load_clip
 from t4vcodec.eval.errors import EvalError
 from t4vcodec.eval.ours import T4VScheme
 from t4vcodec.eval.records import SCHEMA, ClipFacts, Quality, Record, Results, write_results
-from t4vcodec.eval.run_facts import machine, one_thread, output_folder, versions
+from t4vcodec.eval.run_facts import clip_facts, machine, one_thread, output_folder, versions
 from t4vcodec.eval.run_record import Play, Target
 from t4vcodec.eval.scheme import scaled_kbps
 from t4vcodec.eval.session_opponents import VARIANTS
@@ -93,7 +93,7 @@ def run_sessions(
             clip = load_clip(source, frames)
             if any(fact.name == clip.name for fact in facts):
                 raise EvalError(f"two sources are called {clip.name}: rename one, since records go by names")
-            facts.append(_facts(clip, source))
+            facts.append(clip_facts(clip, source))
             records += job.measure(clip)
     asked: dict[str, Any] = {
         "regime": REGIME,
@@ -171,18 +171,6 @@ class _Job:
 def reference_of(clip: Clip, target: Target, cache: Cache) -> Callable[[int], Quality | None]:
     """Total bytes -> what x264 veryfast reaches without loss at so many."""
     return Unit(clip, T4VScheme(), target, cache, with_x264=False).reference
-
-
-def _facts(clip: Clip, source: str) -> ClipFacts:
-    return ClipFacts(
-        name=clip.name,
-        source=source,
-        width=clip.width,
-        height=clip.height,
-        fps=float(clip.fps),
-        frames=len(clip.frames),
-        sha256=clip.sha256,
-    )
 
 
 def conditions_of(

@@ -20,6 +20,7 @@ from t4vcodec.eval.gallery import CLIPS, gallery
 from t4vcodec.eval.opponents import Opponents, work
 from t4vcodec.eval.profiles import Opposition
 from t4vcodec.eval.records import ClipFacts, Record
+from t4vcodec.eval.run_facts import clip_facts
 from t4vcodec.eval.run_record import Target
 from t4vcodec.eval.scheme import Scheme, scaled_kbps
 from t4vcodec.eval.unit import Unit, plays_of
@@ -137,15 +138,7 @@ class Job:
         exhibits = []
         if self.with_gallery:
             exhibits = gallery(clip, sweep.scheme.name, unit, opponents, plays, sent, cache)
-        facts = ClipFacts(
-            name=clip.name,
-            source=self.source,
-            width=clip.width,
-            height=clip.height,
-            fps=float(clip.fps),
-            frames=len(clip.frames),
-            sha256=clip.sha256,
-        )
+        facts = clip_facts(clip, self.source)
         return JobResult(facts, records, strip, exhibits)
 
 

@@ -262,6 +262,13 @@ class TestBadUse:
         refused("eval", "--data", tmp_path / "none", "--out", tmp_path / "out")
         assert "x264, x265, av1, vp9" in refused("eval", "--baselines", "x266", "--out", tmp_path / "out")
         refused("eval", "--profile", "half")
+        refused("eval", "--rtt", "50")
+        refused("eval", "--regime", "sessions", "--rtt", "50", "--report-delay", "4")
+        for option, value in (("profile", "full"), ("redundancies", "1"), ("workers", 2), ("cluster", "a:1")):
+            out = tmp_path / "sessions"
+            line = refused("eval", "--regime", "sessions", f"--{option}", value, "--out", out)
+            assert f"--{option} belongs to --regime one-way" in line
+            assert not out.exists()
         assert "--frames" in refused("eval", "--frames", 5, "--clips", 1, "--out", tmp_path / "out")
         refused("bench", "--frames", "1")
 
