@@ -108,9 +108,8 @@ class Picture:
         planes = []
         for plane, div in ((self.y, 1), (self.u, 2), (self.v, 2)):
             h, w = height // div, width // div
-            large = F.interpolate(
-                plane[None, None].float(), scale_factor=2, mode="bicubic", align_corners=False
-            )
+            fine = plane[None, None].to(torch.promote_types(plane.dtype, torch.float32))
+            large = F.interpolate(fine, scale_factor=2, mode="bicubic", align_corners=False)
             large = large[..., :h, :w].clamp(0, 255)
             pad = (0, w - large.shape[3], 0, h - large.shape[2])
             planes.append(F.pad(large, pad, mode="replicate")[0, 0])

@@ -28,6 +28,8 @@ AQ_CENTRE = 13.0
 INTRA_DC_SCALE = 0.5
 COPY_COARSER = 18  # quality indices by which the copies in key frames are coarser
 
+Planes = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
 
 def quality_step(quality: int) -> float:
     """The quantiser step of quality index 0 (fine) to 63 (coarse): 2 to 256 grey values, nine an octave."""
@@ -75,7 +77,8 @@ def aq_steps(y: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
     x264's formula: step * 2^(s (log2(E + 1) - 13) / 6), E the squared deviation from the mean over 16x16,
     within an octave either way.
     """
-    blocks = blocks_of(y, 16).flatten(2).float()
+    blocks = blocks_of(y, 16).flatten(2)
+    blocks = blocks.to(torch.promote_types(blocks.dtype, torch.float32))
     energy = blocks.var(dim=2, unbiased=False) * 256
     octaves = (AQ_STRENGTH * (torch.log2(energy + 1) - AQ_CENTRE) / 6).clamp(-1, 1)
     return base * torch.exp2(octaves).flatten()
@@ -176,12 +179,16 @@ def residual_planes(
     return y, u, v
 
 
-def decoded_planes(symbols: FrameSymbols, prediction: Prediction, tables: Tables) -> list[torch.Tensor]:
+def decoded_planes(
+    symbols: FrameSymbols, prediction: Prediction, tables: Tables, added: Planes | None = None
+) -> list[torch.Tensor]:
     """Prediction and residual, deblocked, neither synthesised nor rounded. Nothing of `symbols` may be LOST."""
     if (symbols.kind == LOST).any():
         raise ValueError("conceal lost positions before reconstruction")
     residual = residual_planes(symbols, prediction, tables)
     planes = [p + r for p, r in zip(prediction.planes, residual)]
+    if added is not None:
+        planes = [p + a for p, a in zip(planes, added)]
     return deblock(planes, symbols, prediction.steps)
 
 
@@ -190,9 +197,13 @@ def reconstruct(
     prediction: Prediction,
     tables: Tables,
     synthesising: Synthesising | None = None,
+    added: Planes | None = None,
 ) -> Picture:
-    """The picture: planes decoded, synthesised where a network is given, rounded."""
-    planes = decoded_planes(symbols, prediction, tables)
+    """The picture: planes decoded, synthesised where a network is given, rounded.
+
+    added: planes that the residual is changed by, for gradients with respect to it.
+    """
+    planes = decoded_planes(symbols, prediction, tables, added)
     if synthesising is not None:
         planes = synthesising.corrected(planes, prediction, symbols)
     damage = None if synthesising is None else synthesising.damage

@@ -22,6 +22,7 @@ from t4vcodec.codec.packets import FrameHeader, PacketSymbols
 from t4vcodec.codec.picture import Picture
 from t4vcodec.codec.prediction import Prediction
 from t4vcodec.codec.reconstruct import (
+    Planes,
     base_steps,
     blocks_of,
     plane_of,
@@ -81,8 +82,12 @@ def render(
     long: Picture | None,
     motion: np.ndarray | None,
     model: Model,
+    added: Planes | None = None,
 ) -> tuple[Picture, FrameSymbols]:
-    """Picture of a frame of which `received` is there, and its symbols with the holes concealed."""
+    """Picture of a frame of which `received` is there, and its symbols with the holes concealed.
+
+    added: see `reconstruct`.
+    """
     symbols = received.symbols
     lost = ~symbols.received
     copies = None if header.key else received.copies
@@ -100,7 +105,7 @@ def render(
             prediction = _around(whole, prediction, lost, model)
     else:
         prediction = predict_frame(whole, last, long, base)
-    return reconstruct(whole, prediction, model.tables, synthesising), whole
+    return reconstruct(whole, prediction, model.tables, synthesising, added), whole
 
 
 def _around(symbols: FrameSymbols, prediction: Prediction, lost: np.ndarray, model: Model) -> Prediction:
@@ -124,15 +129,20 @@ def step(
     setup: Setup,
     model: Model,
     dtype: torch.dtype = torch.float32,
+    added: Planes | None = None,
 ) -> tuple[DecoderState, Picture]:
-    """Close the next frame with the packets of it that arrived (none, some or all; one header for all)."""
+    """Close the next frame with the packets of it that arrived (none, some or all; one header for all).
+
+    added: planes that the residual is changed by, for gradients with respect to it; without effect if no packet
+    arrived.
+    """
     arrived = [(p.packet.index, p.packet.checksum) for p in packets]
     if not packets:
         return close_frame(state, None, None, arrived, setup, model, dtype)
     header = packets[0].packet.header
     grid = setup.grid(header.half)
     received = assemble(grid.columns, grid.rows, packets)
-    return close_frame(state, received, header, arrived, setup, model, dtype)
+    return close_frame(state, received, header, arrived, setup, model, dtype, added)
 
 
 def close_frame(
@@ -143,6 +153,7 @@ def close_frame(
     setup: Setup,
     model: Model,
     dtype: torch.dtype = torch.float32,
+    added: Planes | None = None,
 ) -> tuple[DecoderState, Picture]:
     """`step` for a frame put together already; `received` is None where nothing of it arrived.
 
@@ -157,7 +168,7 @@ def close_frame(
     size = setup.grid(header.half).size
     last, long, long_number = references(state, header, size, dtype)
     motion = state.motion if state.half == header.half else None
-    picture, symbols = render(received, header, last, long, motion, model)
+    picture, symbols = render(received, header, last, long, motion, model, added)
     picture = picture.to(dtype)
     for _, kept in state.recent:
         if kept is not long and kept is not picture:

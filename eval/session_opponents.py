@@ -8,7 +8,7 @@ round trip and the loss as in the middle of a call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import av
@@ -22,8 +22,11 @@ from t4vcodec.network.channels import Channel
 from t4vcodec.network.duplex import Pair
 from t4vcodec.network.link import Counts, Link
 from t4vcodec.network.transports import MediaFrame, make_transport
+from t4vcodec.network.transports.wire import repeats
 
 RESENDING = ("nack", "nack-fec", "hairpin")
+WAITING = (*RESENDING, "tcp-reno", "tcp-cubic")
+"""Transports whose receiver waits for what is missing, as long as it can still come."""
 WARM_UP = 2.0
 """Seconds of small packets before the clip."""
 _WARM_PACKETS = (bytes(100),) * 4
@@ -86,23 +89,46 @@ Media = Callable[[int, bool], tuple[tuple[bytes, ...], bool]]
 """(frame number, whether a key frame is asked for) -> (payloads, whether it is a key frame); called in order."""
 
 
+@dataclass(frozen=True)
+class Selection:
+    """What is sent again of what is asked for (`nack`, `hairpin`: most useful first; `nack`: above a threshold).
+
+    With a selection, media meet the same fates whatever is sent again: copies and parity have fates of their own.
+    """
+
+    utilities: Sequence[tuple[float, ...]]
+    """By frame, of each packet."""
+    threshold: float = 0.0
+    """Utility per byte, headers included, below which nothing is sent again."""
+
+
 def carry(
-    clip: Clip, media: Media, variant: Variant, condition: Condition, channel: Channel, seed: int
+    clip: Clip,
+    media: Media,
+    variant: Variant,
+    condition: Condition,
+    channel: Channel,
+    seed: int,
+    selection: Selection | None = None,
 ) -> Carried:
     """Sends a clip's payloads as they are made. Only numbers, sizes and keys matter: payloads may be dummies."""
     fps = float(clip.fps)
     there, back = condition.routes(fps, channel)
     settings = {} if variant.redundancy is None else {"redundancy": variant.redundancy}
+    if selection is not None and variant.transport == "nack":
+        settings["threshold"] = selection.threshold
     pair = Pair(*make_transport(variant.transport, **settings), there, back, clip=clip.name, seed=seed)
     first = _warm_up(pair, fps, condition)
     start = first / fps
     pair.forward.losses = channel.session(clip.name, seed)
+    if selection is not None:
+        pair.forward.apart, pair.forward.losses_apart = repeats, channel.session(f"{clip.name} again", seed)
     pair.forward.counts, pair.backward.counts = Counts(), Counts()
     captures = [start + number / fps for number in range(len(clip.frames))]
     round_trip = condition.rtt(fps)
     linger = _LINGER_TRIPS * round_trip if variant.catch_up else 0.0
     patience = condition.deadline + linger
-    again = variant.transport in RESENDING and patience >= 1.5 * round_trip
+    again = variant.transport in WAITING and patience >= 1.5 * round_trip
     playout = Playout(captures, patience, waits=again)
     asking = _KeyRequests(back.link(f"{clip.name} key requests", seed), round_trip) if variant.keys else None
     payload_bytes, keys = 0, 0
@@ -115,7 +141,9 @@ def carry(
             asking.key_sent(number, capture)
         payload_bytes += sum(map(len, payloads))
         keys += key
-        pair.run([(capture, MediaFrame(first + number, payloads, capture + patience, key))], capture)
+        worth = () if selection is None else selection.utilities[number]
+        frame = MediaFrame(first + number, payloads, capture + patience, key, worth)
+        pair.run([(capture, frame)], capture)
     end = captures[-1] + patience + round_trip
     pair.run([], end)
     _play_out(pair, playout, first, end)

@@ -22,8 +22,9 @@ from t4vcodec.eval.errors import EvalError
 from t4vcodec.eval.protocol import Run
 from t4vcodec.eval.records import Delay, Quality, Record
 from t4vcodec.eval.run_record import Bytes, Play, Target, make_record
+from t4vcodec.network.capacity import Unlimited
 from t4vcodec.network.channels import Channel
-from t4vcodec.network.link import IP_UDP_BYTES, Route
+from t4vcodec.network.link import IP_UDP_BYTES, Constant, Route
 from t4vcodec.network.stream import HEADER_BYTES
 
 REGIME = "sessions"
@@ -42,11 +43,15 @@ class Condition:
     rtt_ms: float | None = None
     report_frames: float | None = None
     """Instead of `rtt_ms`: a report of frame n is there when frame n + `report_frames` is encoded."""
+    kbps: float | None = None
+    """Capacity of the way there; None: no bound."""
 
     def __post_init__(self) -> None:
         if (self.rtt_ms is None) == (self.report_frames is None):
             raise EvalError("give either a round trip in ms or the delay of reports in frames")
         given = self.report_frames if self.rtt_ms is None else self.rtt_ms
+        if self.kbps is not None and not 0 < self.kbps < 1e9:
+            raise EvalError(f"a capacity is a positive number of kbit/s, got {self.kbps:g}")
         if not 0 < given < 1e5 or not 0 < self.deadline_ms < 1e5:
             raise EvalError("round trips, report delays and deadlines are positive numbers, below 100,000")
 
@@ -58,7 +63,8 @@ class Condition:
             if self.rtt_ms is None
             else f"RTT {self.rtt_ms:g} ms"
         )
-        return f"{apart}, deadline {self.deadline_ms:g} ms"
+        narrow = "" if self.kbps is None else f", {self.kbps:g} kbit/s"
+        return f"{apart}, deadline {self.deadline_ms:g} ms{narrow}"
 
     @property
     def deadline(self) -> float:
@@ -78,11 +84,13 @@ class Condition:
             )
         # With a delay in frames, what receivers wait before they report belongs to it.
         back = half if self.report_frames is None else max(0.0, half - 2 * PATIENCE)
-        return Route(delay=half, channel=channel), Route(delay=back, channel=channel)
+        capacity = Unlimited() if self.kbps is None else Constant(self.kbps)
+        return Route(capacity, half, channel=channel), Route(delay=back, channel=channel)
 
     def config(self) -> dict[str, Any]:
         """For records."""
-        return {"rtt": self.rtt_ms, "report_frames": self.report_frames, "deadline": self.deadline_ms}
+        config = {"rtt": self.rtt_ms, "report_frames": self.report_frames, "deadline": self.deadline_ms}
+        return config if self.kbps is None else {**config, "capacity": self.kbps}
 
 
 @dataclass(frozen=True)

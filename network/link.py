@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -69,6 +70,9 @@ class Link:
     """Room of the queue; a datagram that finds it empty is always taken."""
     losses: Session | None = None
     """A channel's session, used by this link alone; None loses nothing. May be changed on the way."""
+    apart: Callable[[bytes], bool] | None = None
+    """Which datagrams ask `losses_apart` instead, so that the fates of the others do not depend on them."""
+    losses_apart: Session | None = None
     counts: Counts = field(default_factory=Counts)
     now: float = 0.0
     """Latest time seen."""
@@ -98,7 +102,8 @@ class Link:
         size = len(datagram) + IP_UDP_BYTES
         self.counts.sent += 1
         self.counts.bytes_sent += size
-        lost = self.losses is not None and self.losses.lost(now)
+        losses = self.losses_apart if self.apart is not None and self.apart(datagram) else self.losses
+        lost = losses is not None and losses.lost(now)
         if self._waiting and self._waiting_bytes + size > self.queue_bytes:
             self.counts.dropped += 1
             return

@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "recognition": {"media", "network", "codec", "pretrained"},
     "training": {"media", "network", "codec", "recognition", "pretrained"},
     "eval": {"media", "network", "codec", "baselines", "recognition", "pretrained"},
+    "importance": {"media", "network", "codec", "baselines", "recognition", "eval", "pretrained"},
 }
 FOLDERS = sorted(p.parent.name for p in ROOT.glob("*/__init__.py") if p.parent.name not in NOT_PACKAGES)
 

@@ -81,6 +81,12 @@ def kind_of(datagram: bytes) -> int:
     return datagram[0] & 0x0F if datagram else 0
 
 
+def repeats(datagram: bytes) -> bool:
+    """Whether it holds parity or media that were sent before."""
+    kind = kind_of(datagram)
+    return kind == PARITY or (kind == MEDIA and bool(datagram[0] & _AGAIN))
+
+
 def short_deadline(deadline: float) -> int | None:
     """A deadline in seconds as headers carry it."""
     return None if deadline == math.inf else round(deadline * 1000) % _NEVER
