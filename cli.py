@@ -11,8 +11,11 @@ from typing import Any, TypeVar
 
 import click
 from t4vcodec import __version__
-from t4vcodec.cli_options import given, numbers, option, refuse_given
+from t4vcodec.cli_importance import train_importance
+from t4vcodec.cli_live import receive, send
+from t4vcodec.cli_options import RECOGNITION, given, numbers, option, recognition_options, refuse_given
 from t4vcodec.cli_recognition import study, train_recognizer
+from t4vcodec.cli_tradeoff import tradeoff
 from t4vcodec.errors import T4VError
 
 ITEM = TypeVar("ITEM")
@@ -274,6 +277,7 @@ def info(source: str) -> None:
 @option("--seeds", type=click.IntRange(min=1), help="Runs of each channel.  [default: 3]")
 @option("--frames", type=click.IntRange(min=1), default=60, help="Frames of each clip, at most.")
 @option("--clips", type=click.IntRange(min=1), help="Clips, at most.  [default: 4 rendered ones, all others]")
+@recognition_options
 @option("--resilience", type=click.FloatRange(0, 0.5), help="As for encode.")
 @option("--model", metavar="NAME|FILE", help="As for encode.")
 @option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core, at most 4]")
@@ -316,7 +320,7 @@ def evaluate(
     if rtt is not None and report_delay is not None:
         raise click.UsageError("--rtt and --report-delay contradict each other, give one of them")
     if regime == "sessions":
-        refuse_given("--regime one-way", "profile", "redundancies", "workers", "cluster")
+        refuse_given("--regime one-way", "profile", "redundancies", "workers", "cluster", *RECOGNITION)
         settings.pop("profile")
     from t4vcodec.eval.command import run_eval
     from t4vcodec.eval.session_command import run_sessions
@@ -422,5 +426,5 @@ def bench(frames: int) -> None:
     run_bench(frames, click.echo)
 
 
-main.add_command(train_recognizer)
-main.add_command(study)
+for command in (receive, send, study, tradeoff, train_importance, train_recognizer):
+    main.add_command(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -34,6 +35,46 @@ def numbers(context: click.Context, parameter: click.Parameter, value: str | Non
         return [float(part) for part in value.split(",")]
     except ValueError:
         raise click.BadParameter(f"{value!r} is no list of numbers such as 300,600") from None
+
+
+def none_for_empty(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """What was given, None where nothing was."""
+    return values or None
+
+
+RECOGNITION = ("recognizer", "where", "labels")
+"""Names of `recognition_options`."""
+
+
+def recognition_options(command: Callable) -> Callable:
+    """Options of `eval` that say who looks at what is shown."""
+    for add in (
+        option(
+            "--labels",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="FILE.csv",
+            help="A header clip,label and a line a clip, where --data has none.",
+        ),
+        option(
+            "--where",
+            multiple=True,
+            callback=lambda *given: none_for_empty(*given) and pairs(*given),
+            metavar="KEY=VALUE",
+            help="Which clips, such as place=set2: split, place, group or label.",
+        ),
+        option(
+            "--recognizer",
+            multiple=True,
+            callback=none_for_empty,
+            metavar="NAME",
+            help="builtin:NAME, FILE, torchvision:NAME=FILE, onnx:FILE or none; given again: each with the --where "
+            "of its place.  [default: builtin:rendered, for rendered clips]",
+        ),
+    ):
+        command = add(command)
+    return command
 
 
 def pairs(

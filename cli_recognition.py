@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from t4vcodec.cli_importance_study import study_importance
 from t4vcodec.cli_options import given, option, pairs
 
 
@@ -76,7 +77,7 @@ def train_recognizer(
 
 @click.group()
 def study() -> None:
-    """Studies of what loss does to recognition."""
+    """Studies of what loss does to recognition, and of which packets matter to it."""
 
 
 @study.command("frames")
@@ -136,3 +137,6 @@ def study_frames(
         Path(out),
         click.echo,
     )
+
+
+study.add_command(study_importance)

@@ -51,6 +51,7 @@ PERIOD = 16
 DEFAULT_RESILIENCE = 0.3
 PACKET_BYTES = 800  # of a packet of a frame made for loss; a frame cut finer conceals better, headers cost
 LEAST_PACKETS = {KEY_FRAME: 8, LONG_FRAME: 4, PLAIN_FRAME: 2}
+SMALL_FRAME = 150  # bytes below which a plain frame is one packet: a second header costs more than it saves
 SILENT_PERIOD = 16  # frames without a report after which a long-term frame is sent
 STARVED = 0.022  # bits a pixel below which frames are coded at half size
 
@@ -268,7 +269,8 @@ class Encoder:
         if self.resilience == 0:
             count = -(-int(expected * 1.12) // MAX_PAYLOAD)
         else:
-            count = max(round(expected / PACKET_BYTES), LEAST_PACKETS[frame_class])
+            small = frame_class == PLAIN_FRAME and expected < SMALL_FRAME
+            count = max(round(expected / PACKET_BYTES), 1 if small else LEAST_PACKETS[frame_class])
         return int(min(max(count, 1), most))
 
     def _references(self, frame_class: int) -> dict[int, Picture]:

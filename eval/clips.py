@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import islice, takewhile
 
 from t4vcodec.eval.errors import EvalError
 from t4vcodec.media.frames import Frame
@@ -51,11 +52,15 @@ def make_clip(name: str, source: str, fps: Fraction, frames: tuple[Frame, ...]) 
 
 
 @lru_cache(maxsize=1)
-def load_clip(source: str, max_frames: int) -> Clip:
+def load_clip(source: str, max_frames: int, start: float | None = None, end: float | None = None) -> Clip:
     """Reads at most `max_frames` frames of a source that `media.video.open_video` understands.
 
-    The last clip is kept, since a live source can be read only once.
+    start, end: seconds into it, for a part. The last clip is kept, since a live source can be read only once.
     """
-    with open_video(source, max_frames=max_frames) as video:
-        frames = tuple(video)
-        return make_clip(video.info.name, source, video.info.fps, frames)
+    if start is None:
+        with open_video(source, max_frames=max_frames) as video:
+            return make_clip(video.info.name, source, video.info.fps, tuple(video))
+    with open_video(source) as video:
+        inside = (frame for frame in video if frame.time >= start - 1e-6)
+        part = takewhile(lambda frame: end is None or frame.time < end - 1e-6, inside)
+        return make_clip(video.info.name, source, video.info.fps, tuple(islice(part, max_frames)))

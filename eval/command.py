@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from t4vcodec.eval.scheme_labels import SOUND_LATE as LATE
 from t4vcodec.eval.summary import summarise
 from t4vcodec.eval.sweep import JobResult, Rate, Sweep, is_live, run_sweep
 from t4vcodec.eval.tables import format_results
-from t4vcodec.media.video import BUILTIN, list_clips, open_video
+from t4vcodec.eval.task_clips import Look, choose_sources
+from t4vcodec.eval.task_summary import summarise_tasks
+from t4vcodec.media.video import open_video
 from t4vcodec.network.channels import parse_channel, parse_channels
 from t4vcodec.network.fec import MAX_REDUNDANCY
 
-BUILTIN_CLIPS = 4
-"""Rendered clips evaluated unless asked for more: enough for a first look within minutes."""
 DEFAULT_BASELINES = ("x264", "x265")
 NO_BASELINES = "none"
 
@@ -47,20 +48,24 @@ def run_eval(
     baselines: Sequence[str] = DEFAULT_BASELINES,
     profile: str = "quick",
     redundancies: Sequence[float] | None = None,
+    recognizer: Sequence[str] | None = None,
+    where: Sequence[Mapping[str, str]] = (),
+    labels: Path | None = None,
     echo: Callable[[str], None] = print,
     command: str | None = None,
     scheme: Scheme | None = None,
 ) -> Path:
     """Evaluates our codec over real packets, with its opponents, and returns the results file's path.
 
-    data: what `media.video.list_clips` understands. losses: channels, comma-separated; 0 is always added.
+    data: what `media.video.list_clips` understands, or with a recognizer a labelled set (`recognition.datasets`).
+    losses: channels, comma-separated; 0 is always added.
     points: kbit/s at 854x480 and 25 frames per second, scaled to each clip; kbps: plain rates instead.
-    clips: at most this many (rendered clips: `BUILTIN_CLIPS` unless given). resilience, model: the codec's,
+    clips: at most this many (rendered clips: four unless given). resilience, model: the codec's,
     its own defaults if None. workers: processes. cluster: address of a Dask scheduler to use instead.
     baselines: standard codecs for the opponents (`eval.opponents`), none for ours alone. profile: defaults of
     losses, points, seeds, redundancies, and the effort of the search for opponents. redundancies: of the single
-    configurations. echo: gets lines of progress and the tables. command: as written into the file. scheme: evaluate
-    this instead of our codec.
+    configurations. recognizer, where, labels: who looks at what is shown (`task_clips.Look`). echo: gets lines of
+    progress and the tables. command: as written into the file. scheme: evaluate this instead of our codec.
 
     Writes results.json, report.html and pictures below `out`; what was measured is kept in `out`/.cache, so that
     an interrupted run goes on. Raises `T4VError`.
@@ -77,10 +82,10 @@ def run_eval(
         channels.insert(0, parse_channel("0"))
     rates = tuple(Rate(value, kbps is None) for value in (points if kbps is None else kbps))
     _check(rates, seeds, frames, clips, workers)
-    sources = list_clips(data)
-    limit = clips if clips is not None or not data.startswith(BUILTIN) else BUILTIN_CLIPS
-    sources = sources[:limit]
-    if opposition is not None:
+    look = Look(None if recognizer is None else tuple(recognizer), tuple(where), labels)
+    found = choose_sources(data, clips, look)
+    sources = found.sources
+    if opposition is not None and not found.is_set:
         _check_lengths(sources, frames)
     out = output_folder(Path(out))
     if scheme is None:
@@ -88,11 +93,13 @@ def run_eval(
 
         scheme = T4VScheme(resilience=resilience, model=model)
     cache = (out / ".cache").resolve()
-    sweep = Sweep(tuple(sources), scheme, rates, tuple(channels), seeds, frames, cache, opposition)
+    sweep = Sweep(
+        sources, scheme, rates, tuple(channels), seeds, frames, cache, opposition, found.tasks, found.is_set
+    )
     names = [] if opposition is None else scheme_names(opposition)
     echo(f"clips: {len(sources)}, rates: {len(rates)}, opponents: {len(names)}; kept in {out / '.cache'}")
     with one_thread():
-        measured = run_sweep(sweep, echo, workers, cluster)
+        measured = _whole(run_sweep(sweep, echo, workers, cluster), echo)
     clip_facts = _distinct_clips(measured)
     records = [record for result in measured for record in result.records]
     settings = {
@@ -107,6 +114,9 @@ def run_eval(
         "baselines": list(baselines) if opposition is not None else [],
         "redundancies": [] if opposition is None else list(opposition.redundancies),
         "search": None if opposition is None else _search_settings(opposition, records),
+        "recognizer": None if recognizer is None else list(recognizer),
+        "where": [dict(each) for each in where] or None,
+        "labels": None if labels is None else str(labels),
         **scheme.config(),
     }
     results = Results(
@@ -119,6 +129,7 @@ def run_eval(
         clips=clip_facts,
         records=records,
         summary=summarise(records),
+        task_summary=summarise_tasks(clip_facts, records),
     )
     path = out / "results.json"
     write_results(path, results)
@@ -129,6 +140,19 @@ def run_eval(
     echo("")
     echo(f"Wrote {path}, pictures beside it, and the report: {report}")
     return path
+
+
+def _whole(measured: Sequence[JobResult], echo: Callable[[str], None]) -> list[JobResult]:
+    """Those of clips that could be read; tells of the others. Raises `EvalError` if there are none."""
+    problems = list(dict.fromkeys(result.problem for result in measured if result.problem))
+    kept = [result for result in measured if not result.problem]
+    if not kept:
+        raise EvalError(f"none of the clips can be evaluated: {problems[0]}")
+    for problem in problems:
+        echo(f"left out: {problem}")
+    if problems:
+        echo(f"{len(problems)} clip{'s' * (len(problems) > 1)} left out")
+    return kept
 
 
 def _opposition(baselines: Sequence[str], effort: Effort, redundancies: Sequence[float]) -> Opposition | None:
@@ -241,7 +265,10 @@ def _spell(settings: dict[str, Any]) -> str:
     line += f" --profile {settings['profile']} --baselines {','.join(settings['baselines']) or NO_BASELINES}"
     if settings["redundancies"]:
         line += f" --redundancies {numbers(settings['redundancies'])}"
-    for name in ("clips", "resilience", "model"):
+    for spec, where in zip_longest(settings["recognizer"] or (), settings["where"] or ()):
+        line += f" --recognizer {spec}" if spec else ""
+        line += f" --where {','.join(f'{k}={v}' for k, v in where.items())}" if where else ""
+    for name in ("labels", "clips", "resilience", "model"):
         if settings.get(name) is not None:
             line += f" --{name} {settings[name]}"
     return line

@@ -1,9 +1,9 @@
 """Records as CSV, for spreadsheets and for the scripts of CompressAI-Vision.
 
 The first columns are those of CompressAI-Vision's `summary.csv`: Dataset, fps, num_of_coded_frame, qp,
-"bitrate (kbps)", end_accuracy and a column of seconds for each stage. `end_accuracy` is a recogniser's score
-(one line for each recogniser) and empty where none was run; `qp` is the rate factor or quality that a standard
-codec was searched to, empty where a rate control chose. What follows is ours.
+"bitrate (kbps)", end_accuracy and a column of seconds for each stage. `end_accuracy` says whether a recogniser
+named the clip right (one line for each recogniser) and is empty where none was run; `qp` is the rate factor or
+quality that a standard codec was searched to, empty where a rate control chose. What follows is ours.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def to_csv(results: Results) -> str:
     for record in results.records:
         facts = _facts(record, fps.get(record.clip))
         for task, score in (record.tasks or {"": ""}).items():
-            writer.writerow({**facts, "task": task, "end_accuracy": _plain(score)})
+            writer.writerow({**facts, "task": task, "end_accuracy": _accuracy(score)})
     return buffer.getvalue()
 
 
@@ -56,6 +56,14 @@ def _facts(record: Record, fps: float | None) -> dict[str, Any]:
     return mine | {
         name: getattr(record, name) for name in COLUMNS if name not in mine and hasattr(record, name)
     }
+
+
+def _accuracy(score: Any) -> Any:
+    """1 or 0 for a clip that was named right or wrong, without its class: as it was named without loss."""
+    if isinstance(score, dict):
+        score = score.get("top1", score.get("agreement"))
+        return int(score) if isinstance(score, bool) else ""
+    return _plain(score)
 
 
 def _plain(value: Any) -> Any:

@@ -34,6 +34,7 @@ from t4vcodec.eval.protocol import Delivery, Run
 from t4vcodec.eval.records import Quality, Record, record_from_json
 from t4vcodec.eval.run_record import Bytes, Play, Target, Watched, make_record, vmaf_key
 from t4vcodec.eval.scheme import measure_version
+from t4vcodec.eval.task_scores import Onlookers, Pictures, all_of
 from t4vcodec.eval.trials import Chosen, Trials
 from t4vcodec.media.frames import Frame
 from t4vcodec.network.channels import Channel, parse_channel
@@ -100,7 +101,9 @@ class Opponents:
         total_bytes: int,
         cache: Cache,
         reference: Callable[[int], Quality | None],
+        onlookers: Onlookers | None = None,
     ) -> None:
+        self._onlookers = onlookers or Onlookers()
         check_length(clip.name, len(clip.frames), float(clip.fps))
         self._clip, self._opposition, self._target = clip, opposition, target
         self._where = f"{clip.name} {target.kbps:.0f} kbit/s"
@@ -197,14 +200,15 @@ class Opponents:
             return None, False
         key = self._key(chosen, play, scheme == "capacity")
         known = self._cache.get(key)
-        if known is None:
-            known = asdict(self._measure(scheme, chosen, play))
+        fresh = known is None or self._onlookers.wants(key, scheme, play.seed)
+        if fresh:
+            seen = self._onlookers.pictures(scheme, play.seed)
+            known = asdict(self._measure(scheme, chosen, play, seen))
             self._cache.put(key, known)
-            fresh = True
-        else:
-            fresh = False
+            self._onlookers.keep(key, seen)
         record = record_from_json(known, "cache")
-        return replace(record, scheme=scheme, config={**record.config, **facts}), fresh
+        record = replace(record, scheme=scheme, config={**record.config, **facts})
+        return self._onlookers.told(record, key), fresh
 
     def _key(self, chosen: Chosen, play: Play, ideal: bool) -> str:
         return content_key(
@@ -243,9 +247,9 @@ class Opponents:
             lost[frame] += session.lost(float(frame / self._clip.fps))
         return Delivery(delivery.payloads, delivery.waits, sent, lost)
 
-    def _measure(self, scheme: str, chosen: Chosen, play: Play) -> Record:
+    def _measure(self, scheme: str, chosen: Chosen, play: Play, seen: Pictures | None) -> Record:
         pictures = Watched(play)
-        run = self._run(scheme, chosen, play, pictures)
+        run = self._run(scheme, chosen, play, all_of(pictures, seen))
         sent = self._trials.sent(chosen)
         counted = Bytes(sent.bytes_media, sent.bytes_protection, sent.bytes_headers, sent.encode_seconds)
         settings, code = chosen.candidate.settings, chosen.candidate.protection

@@ -13,7 +13,7 @@ from t4vcodec.codec.setup import DEFAULT_MODEL
 from t4vcodec.eval.cache import version_of
 from t4vcodec.eval.clips import Clip
 from t4vcodec.eval.errors import EvalError
-from t4vcodec.media.frames import Frame
+from t4vcodec.media.frames import Colour, Frame
 from t4vcodec.network.stream import SentPacket
 
 
@@ -37,8 +37,8 @@ class T4VStream:
 class T4VReceiver:
     """A `Receiver`: closes each frame when its time is up, whatever arrived."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._decoder = Decoder(setup)
+    def __init__(self, setup: Setup, colour: Colour | None = None) -> None:
+        self._decoder = Decoder(setup, colour=colour)
 
     def receive(self, packets: Sequence[bytes], frame: int) -> Frame:
         pictures = [*self._decoder.push(list(packets)), *self._decoder.close(until=frame)]
@@ -63,7 +63,7 @@ class T4VScheme:
         return T4VStream(self._setup(clip), kbps, **settings)
 
     def receiver(self, clip: Clip) -> T4VReceiver:
-        return T4VReceiver(self._setup(clip))
+        return T4VReceiver(self._setup(clip), clip.frames[0].colour)
 
     def config(self) -> dict[str, Any]:
         return {"resilience": self.resilience, "model": self.model}

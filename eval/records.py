@@ -7,7 +7,7 @@ fields are ignored, those after `tasks` may be missing) and strictly elsewhere.
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +44,12 @@ class ClipFacts:
     fps: float
     frames: int
     sha256: str
+    label: str | None = None
+    """What it shows, where that is known."""
+    group: str = ""
+    """Clips of one recording, sequence or scene share it."""
+    tasks: dict[str, Any] = field(default_factory=dict)
+    """As of a record: what recognizers say of the clip as captured."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,28 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class TaskFigure:
+    """What recognizers make of one scheme's pictures over one channel at one rate."""
+
+    recognizers: str
+    """One, or several that look at different clips, as in "builtin:a + builtin:b"."""
+    point: float
+    channel: str
+    scheme: str
+    against: str | None
+    """None: the scheme's own figure; else ours less that of this scheme, record by record."""
+    measure: str
+    """top1 (accuracy), balanced (mean over classes), agreement, confidence."""
+    value: float
+    low: float
+    high: float
+    """95 %, by drawing groups of clips."""
+    clips: int
+    groups: int
+    runs: int
+
+
+@dataclass(frozen=True)
 class Results:
     """A whole results file."""
 
@@ -130,6 +158,7 @@ class Results:
     clips: list[ClipFacts]
     records: list[Record]
     summary: list[Difference]
+    task_summary: list[TaskFigure] = field(default_factory=list)
 
 
 def write_results(path: Path, results: Results) -> None:
@@ -163,6 +192,7 @@ def read_results(path: Path) -> Results:
                 for i, item in enumerate(_as_list(results.records, f"{path}: records"))
             ],
             "summary": _build_all(Difference, results.summary, f"{path}: summary"),
+            "task_summary": _build_all(TaskFigure, results.task_summary, f"{path}: task_summary"),
         }
     )
 

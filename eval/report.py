@@ -39,6 +39,7 @@ from t4vcodec.eval.report_tables import (
 )
 from t4vcodec.eval.scheme_labels import channel_label, in_order, label_of
 from t4vcodec.eval.summary import REFERENCE, channels_of, is_independent, is_ours, was_looked_at
+from t4vcodec.eval.task_report import task_sections
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -139,6 +140,7 @@ def _content(results: Results, exhibits: Sequence[Exhibit]) -> dict[str, Any]:
         "times": time_table(results),
         "left_out": left_out(results),
         "gallery": _gallery(exhibits) if exhibits else None,
+        "recognition": task_sections(results),
     }
 
 

@@ -15,7 +15,14 @@ from t4vcodec.eval.statistics import Interval
 from t4vcodec.eval.summary import MEASURES, REFERENCE, is_ours, pair_key, summarise, was_looked_at
 
 AHEAD, BEHIND, EVEN = "ahead", "behind", "even"
-MEASURE_NAMES = {"ssim_db": "SSIM, dB", "psnr_y": "luma PSNR, dB", "vmaf": "VMAF"}
+MEASURE_NAMES = {
+    "ssim_db": "SSIM, dB",
+    "psnr_y": "luma PSNR, dB",
+    "vmaf": "VMAF",
+    "top1": "accuracy",
+    "agreement": "agreement",
+    "confidence": "confidence",
+}
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class T4VSession(T4VScheme):
         return Encoder(self._setup(clip), kbps=kbps, feedback=True, threads=1, **settings)
 
     def decoder(self, clip: Clip) -> Decoder:
-        return Decoder(self._setup(clip))
+        return Decoder(self._setup(clip), colour=clip.frames[0].colour)
 
 
 @dataclass(frozen=True)

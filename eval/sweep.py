@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from t4vcodec.errors import T4VError
 from t4vcodec.eval.cache import Cache
-from t4vcodec.eval.clips import load_clip
+from t4vcodec.eval.clips import Clip, load_clip
 from t4vcodec.eval.errors import EvalError
 from t4vcodec.eval.exhibits import Exhibit
 from t4vcodec.eval.gallery import CLIPS, gallery
-from t4vcodec.eval.opponents import Opponents, work
+from t4vcodec.eval.opponents import Opponents, check_length, work
 from t4vcodec.eval.profiles import Opposition
 from t4vcodec.eval.records import ClipFacts, Record
 from t4vcodec.eval.run_facts import clip_facts
 from t4vcodec.eval.run_record import Target
 from t4vcodec.eval.scheme import Scheme, scaled_kbps
+from t4vcodec.eval.task_scores import Onlookers, Task
 from t4vcodec.eval.unit import Unit, plays_of
 from t4vcodec.media.frames import to_rgb
 from t4vcodec.media.video import BUILTIN
@@ -53,6 +55,10 @@ class Sweep:
     cache: Path
     opposition: Opposition | None = None
     """None measures ours alone."""
+    tasks: dict[str, Task] = field(default_factory=dict)
+    """Who looks at which source."""
+    leave_out: bool = False
+    """What cannot be read is left out, and the rest goes on."""
 
     @property
     def jobs(self) -> list[Job]:
@@ -62,7 +68,7 @@ class Sweep:
             Job(
                 self,
                 source,
-                source if is_live(source) or source.startswith(BUILTIN) else str(Path(source).absolute()),
+                self._path(source),
                 rate,
                 with_strip=number == 0 and rate == self.rates[0],
                 with_gallery=number < CLIPS and rate == shown,
@@ -71,12 +77,25 @@ class Sweep:
             for rate in self.rates
         ]
 
+    def file_of(self, source: str) -> str:
+        """What is opened for a source."""
+        task = self.tasks.get(source)
+        return task.file if task is not None and task.file else source
+
+    def _path(self, source: str) -> str:
+        file = self.file_of(source)
+        return file if is_live(file) or file.startswith(BUILTIN) else str(Path(file).absolute())
+
     @property
     def work(self) -> float:
         """Of all jobs together, in plays of ours."""
+        return len(self.sources) * len(self.rates) * self.work_of_a_job
+
+    @property
+    def work_of_a_job(self) -> float:
+        """In plays of ours."""
         plays = len(plays_of(self.channels, self.seeds))
-        against = 0.0 if self.opposition is None else work(self.channels, plays)
-        return len(self.sources) * len(self.rates) * (plays + against)
+        return plays + (0.0 if self.opposition is None else work(self.channels, plays))
 
 
 @dataclass(frozen=True)
@@ -93,10 +112,13 @@ class Strip:
 
 @dataclass(frozen=True)
 class JobResult:
-    facts: ClipFacts
+    facts: ClipFacts | None
+    """None where the clip was left out."""
     records: list[Record]
     strip: Strip | None
     exhibits: list[Exhibit]
+    problem: str = ""
+    """Why the clip was left out."""
 
 
 @dataclass(frozen=True)
@@ -115,20 +137,28 @@ class Job:
     def run(self, done: Done) -> JobResult:
         """Measures, from the cache where possible. Raises `T4VError`."""
         sweep, rate = self.sweep, self.rate
-        clip = load_clip(self.path, sweep.frames)
+        try:
+            clip = self._clip()
+        except T4VError as error:
+            if not sweep.leave_out:
+                raise
+            done(f"left out: {error}", False, sweep.work_of_a_job)
+            return JobResult(None, [], None, [], str(error))
+        task = sweep.tasks.get(self.source)
         kbps = scaled_kbps(rate.value, clip.width, clip.height, clip.fps) if rate.is_point else rate.value
         target = Target(kbps, rate.value if rate.is_point else None)
         cache = Cache(sweep.cache)
         opposition = sweep.opposition
         with_x264 = opposition is not None and "x264" in opposition.baselines
-        unit = Unit(clip, sweep.scheme, target, cache, with_x264)
+        onlookers = Onlookers(clip, task, cache)
+        unit = Unit(clip, sweep.scheme, target, cache, with_x264, onlookers)
         plays = plays_of(sweep.channels, sweep.seeds)
         look_at = (len(clip.frames) - 1) * 3 // 4 if self.with_strip else None
         records = unit.measure(plays, lambda text, computed: done(text, computed, 1.0), look_at)
         sent = records[0].total_bytes
         opponents = None
         if opposition is not None:
-            opponents = Opponents(clip, opposition, target, sent, cache, unit.reference)
+            opponents = Opponents(clip, opposition, target, sent, cache, unit.reference, onlookers)
             records += opponents.records(plays, done)
         strip = None
         if look_at is not None:
@@ -139,7 +169,17 @@ class Job:
         if self.with_gallery:
             exhibits = gallery(clip, sweep.scheme.name, unit, opponents, plays, sent, cache)
         facts = clip_facts(clip, self.source)
+        if task is not None:
+            facts = replace(facts, label=task.label, group=task.group, tasks=onlookers.clean())
         return JobResult(facts, records, strip, exhibits)
+
+    def _clip(self) -> Clip:
+        sweep = self.sweep
+        task = sweep.tasks.get(self.source, Task())
+        clip = load_clip(self.path, sweep.frames, task.start, task.end)
+        if sweep.leave_out and sweep.opposition is not None:
+            check_length(clip.name, len(clip.frames), float(clip.fps))
+        return replace(clip, name=task.name) if task.name else clip
 
 
 def run_sweep(
@@ -151,7 +191,9 @@ def run_sweep(
     """
     clock = Clock(sweep.work, progress)
     jobs = sweep.jobs
-    live = any(map(is_live, sweep.sources))  # another process could not read what this one does
+    live = any(
+        is_live(sweep.file_of(source)) for source in sweep.sources
+    )  # another process could not read what this one does
     if (cluster is None and min(workers, len(jobs)) == 1) or live:
         return [job.run(clock.step) for job in jobs]
     from t4vcodec.eval.cluster import run_jobs

@@ -8,6 +8,7 @@ import numpy as np
 from t4vcodec.eval.records import Difference, Record, Results
 from t4vcodec.eval.scheme_labels import in_order
 from t4vcodec.eval.summary import REFERENCE, UNPROTECTED, channels_of, is_ours
+from t4vcodec.eval.task_tables import task_tables
 
 WIDTH = 80
 _NAME = 30
@@ -15,7 +16,12 @@ _NAME = 30
 
 def format_results(results: Results) -> str:
     """The tables of a results file as text, without a line end at its end."""
-    tables = [summary_table(results), opponent_table(results.summary), clip_table(results.records)]
+    tables = [
+        summary_table(results),
+        opponent_table(results.summary),
+        task_tables(results.clips, results.task_summary),
+        clip_table(results.records),
+    ]
     return "\n\n".join(table for table in tables if table)
 
 

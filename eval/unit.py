@@ -19,6 +19,8 @@ from t4vcodec.eval.protocol import record as record_stream
 from t4vcodec.eval.records import Quality, Record, record_from_json
 from t4vcodec.eval.run_record import Bytes, Play, Target, Watched, make_record, vmaf_key
 from t4vcodec.eval.scheme import Scheme, measure_version
+from t4vcodec.eval.summary import UNPROTECTED
+from t4vcodec.eval.task_scores import Onlookers, Pictures, all_of
 from t4vcodec.media.frames import Frame, to_rgb
 from t4vcodec.network.channels import Channel
 from t4vcodec.network.stream import Receiver
@@ -41,8 +43,17 @@ def plays_of(channels: Sequence[Channel], seeds: int) -> list[Play]:
 class Unit:
     """Measures one clip at one rate. Encodes only when something isn't in the cache."""
 
-    def __init__(self, clip: Clip, scheme: Scheme, target: Target, cache: Cache, with_x264: bool) -> None:
+    def __init__(
+        self,
+        clip: Clip,
+        scheme: Scheme,
+        target: Target,
+        cache: Cache,
+        with_x264: bool,
+        onlookers: Onlookers | None = None,
+    ) -> None:
         self._clip, self._scheme, self._target, self._cache = clip, scheme, target, cache
+        self._onlookers = onlookers or Onlookers()
         self.with_x264 = with_x264
         self._x264: dict[int, Encoded | None] = {}
 
@@ -60,11 +71,17 @@ class Unit:
             key = self._ours_key(play_)
             record = self._cached(key)
             wants_picture = look_at is not None and play_.seed == 0
-            if record is None or (wants_picture and self.picture(play_, look_at) is None):
-                record = self._measure_ours(play_, look_at if wants_picture else None)
+            if (
+                record is None
+                or (wants_picture and self.picture(play_, look_at) is None)
+                or self._onlookers.wants(key, self._scheme.name, play_.seed)
+            ):
+                seen = self._onlookers.pictures(self._scheme.name, play_.seed)
+                record = self._measure_ours(play_, look_at if wants_picture else None, seen)
                 self._cache.put(key, asdict(record))
+                self._onlookers.keep(key, seen)
                 computed = True
-            records.append(record)
+            records.append(self._onlookers.told(record, key))
             if self.with_x264:
                 rival, fresh = self._rival(play_, record.total_bytes)
                 records += [] if rival is None else [rival]
@@ -76,12 +93,18 @@ class Unit:
         """Plain x264's record, and whether it was computed."""
         key = self._x264_key(play_, total_bytes)
         known = self._cache.get(key)
-        fresh = known is None
-        if known is None:
-            measured = self._measure_x264(play_, total_bytes)
+        if known == _UNREACHABLE:
+            return None, False
+        fresh = known is None or self._onlookers.wants(key, UNPROTECTED, play_.seed)
+        if fresh:
+            seen = self._onlookers.pictures(UNPROTECTED, play_.seed)
+            measured = self._measure_x264(play_, total_bytes, seen)
             known = _UNREACHABLE if measured is None else asdict(measured)
             self._cache.put(key, known)
-        return (None if known == _UNREACHABLE else record_from_json(known, "cache")), fresh
+            if measured is None:
+                return None, True
+            self._onlookers.keep(key, seen)
+        return self._onlookers.told(record_from_json(known, "cache"), key), fresh
 
     def picture(self, play_: Play, number: int) -> np.ndarray | None:
         """(H, W, 3) uint8 RGB that ours showed for frame `number`, if it was looked at."""
@@ -150,7 +173,7 @@ class Unit:
         known = [Point(**point) for point in self._cache.get(self._reference_key) or []]
         return ReferenceCurve(self._clip.frames, self._clip.fps, _score, known)
 
-    def _measure_ours(self, play_: Play, look_at: int | None) -> Record:
+    def _measure_ours(self, play_: Play, look_at: int | None, seen: Pictures | None) -> Record:
         def look(number: int, shown: Frame) -> None:
             if number == look_at:
                 key = content_key(of=self._ours_key(play_), picture=number)
@@ -158,7 +181,7 @@ class Unit:
 
         scheme = self._scheme
         pictures = Watched(play_)
-        run = self.look(play_, lambda *shown: (look(*shown), pictures(*shown)))
+        run = self.look(play_, all_of(look, pictures, seen))
         who = {"scheme": scheme.name, "codec": scheme.codec, "preset": scheme.preset}
         return self._record(play_, self._recording, run, who, scheme.config(), pictures)
 
@@ -168,12 +191,12 @@ class Unit:
             self._x264[total_bytes] = self._curve.encode_to(total_bytes)
         return self._x264[total_bytes]
 
-    def _measure_x264(self, play_: Play, total_bytes: int) -> Record | None:
+    def _measure_x264(self, play_: Play, total_bytes: int, seen: Pictures | None) -> Record | None:
         encoded = self._encoded(total_bytes)
         if encoded is None:
             return None
         pictures = Watched(play_)
-        run = self._play_x264(encoded, play_, pictures)
+        run = self._play_x264(encoded, play_, all_of(pictures, seen))
         who = {"scheme": "x264", "codec": "x264", "preset": "veryfast"}
         config = {
             "crf": round(encoded.crf, 3),

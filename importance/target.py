@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from t4vcodec.importance.errors import ImportanceError
 from t4vcodec.recognition.recognizer import Recognizer
+from t4vcodec.recognition.windows import as_clip
 
 SCORES = ("log-odds", "margin", "logit", "probability")
 
@@ -59,6 +60,13 @@ class Target:
         if self.kind == "probability":
             return scores[self.wanted].exp()
         return (margin if self.kind == "margin" else log_odds)(scores, self.wanted)
+
+    def gradient(self, clip: np.ndarray) -> np.ndarray:
+        """(T, 3, H, W) gradient of the score by the pixels, in 0..1, of a (T, H, W, 3) uint8 clip."""
+        pixels = as_clip(clip).requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(self(pixels), pixels)
+        return gradient.numpy()
 
     def frames_seen(self, count: int) -> list[int] | None:
         """Which of `count` frames the recognizer looks at; None where it does not say."""

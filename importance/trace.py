@@ -13,6 +13,7 @@ bits and the choice of what to deblock are passed straight through.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +43,8 @@ class Trace:
     """y, u, v by grey values, as coded: half size where the stream says so."""
     latents: tuple[torch.Tensor | None, ...]
     """(P, 384) by coefficients: luma blocks row by row, then u and v."""
+    mended: dict[int, Planes]
+    """By pictures that the decoder made again, as `pictures`: of frames lost whole, see `mended_pictures`."""
 
 
 def trace_gradients(
@@ -54,8 +57,8 @@ def trace_gradients(
         for grid in (_grid(video, frame, arrived) for frame in range(len(video.packets)))
     ]
     with torch.enable_grad():
-        pictures, clips = decode_graph(video, arrived, latents, dtype)
-        for picture in pictures:
+        pictures, clips, mended = _decode(video, arrived, latents, dtype)
+        for picture in (*pictures, *mended.values()):
             for plane in (picture.y, picture.u, picture.v):
                 if plane.requires_grad:
                     plane.retain_grad()
@@ -71,6 +74,7 @@ def trace_gradients(
         tuple(_gradient(clip) for clip in clips),
         tuple((_gradient(p.y), _gradient(p.u), _gradient(p.v)) for p in pictures),
         tuple(None if latent is None else _gradient(latent) for latent in latents),
+        {t: (_gradient(p.y), _gradient(p.u), _gradient(p.v)) for t, p in mended.items()},
     )
 
 
@@ -81,8 +85,24 @@ def decode_graph(
     dtype: torch.dtype = torch.float32,
 ) -> tuple[list[Picture], list[torch.Tensor]]:
     """Pictures as coded and as shown, (3, H, W) R'G'B' in 0..1, with `latents` (P, 384) added to the residuals."""
+    return _decode(video, arrived, latents, dtype)[:2]
+
+
+def mended_pictures(state: DecoderState, pictures: Sequence[Picture]) -> dict[int, Picture]:
+    """Pictures of frames lost whole that the decoder made again when it saw what came after them, by frame.
+
+    What was shown of them stands; later frames are predicted from these. state: after such a frame. pictures: as
+    they were shown.
+    """
+    return {n: picture for n, picture in state.recent if picture is not pictures[n]}
+
+
+def _decode(
+    video: SentVideo, arrived: np.ndarray, latents: list[torch.Tensor | None], dtype: torch.dtype
+) -> tuple[list[Picture], list[torch.Tensor], dict[int, Picture]]:
+    """`decode_graph`, and the mended pictures."""
     state = DecoderState()
-    pictures, clips = [], []
+    pictures, clips, mended = [], [], {}
     for frame, latent in enumerate(latents):
         packets = video.arrived_of(frame, arrived)
         grid = _grid(video, frame, arrived)
@@ -94,9 +114,10 @@ def decode_graph(
             picture = Picture(*(p.clone() for p in (picture.y, picture.u, picture.v)), picture.damage)
             state = _with_last(state, picture)
         pictures.append(picture)
+        mended |= mended_pictures(state, pictures)
         full = picture.enlarged(*video.setup.grid(False).size) if state.half else picture
         clips.append(rgb_of(full, video.setup.height, video.setup.width, video.colour))
-    return pictures, clips
+    return pictures, clips, mended
 
 
 def latent_planes(latent: torch.Tensor, grid: Grid) -> Planes:

@@ -17,9 +17,10 @@ MAY_IMPORT = {
     "network": {"media"},
     "codec": {"media", "pretrained"},
     "pretrained": set(),
+    "live": {"media", "network", "codec"},
     "baselines": {"media", "network"},
     "recognition": {"media", "network", "codec", "pretrained"},
-    "training": {"media", "network", "codec", "recognition", "pretrained"},
+    "training": {"media", "network", "codec", "recognition", "eval", "importance", "pretrained"},
     "eval": {"media", "network", "codec", "baselines", "recognition", "pretrained"},
     "importance": {"media", "network", "codec", "baselines", "recognition", "eval", "pretrained"},
 }

@@ -149,7 +149,7 @@ def test_flipped_bits_never_do_more_than_lose(file, encoded, tmp_path, data):
 
 def test_flipped_bit_in_a_packet_loses_that_packet(file, encoded, tmp_path):
     data = bytearray(file.read_bytes())
-    victim = encoded[2][1][1]
+    victim = encoded[2][1][0]
     data[data.index(victim) + len(victim) - 1] ^= 4
     path = tmp_path / "flipped.t4v"
     path.write_bytes(data)

@@ -1,0 +1,107 @@
+"""The command that weighs bytes and delay against accuracy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from t4vcodec.cli_options import option, pairs
+
+
+@click.command("tradeoff")
+@option(
+    "--data", default="builtin:val", metavar="SET", help="Labelled clips: a folder, a CSV or builtin:val."
+)
+@option(
+    "--recognizer",
+    "recognizers",
+    multiple=True,
+    default=("builtin:rendered",),
+    metavar="NAME",
+    help="builtin:NAME or FILE; given again: each with the --where of its place.",
+)
+@option(
+    "--where", multiple=True, callback=pairs, metavar="KEY=VALUE", help="Which clips, such as place=set2."
+)
+@option("--every", type=click.IntRange(min=1), default=1, help="Take one clip in so many.")
+@option("--codec", default="t4v,x264", help="t4v, x264 (slices in packets, the same bytes) or both.")
+@option("--loss", default="0.3,ge:0.3:5", metavar="LIST", help="Channels, as in eval.")
+@option("--rtt", default="50", metavar="LIST", help="Round trips, ms.")
+@option("--deadline", default="200", metavar="LIST", help="ms from capture.")
+@option("--capacity", type=click.FloatRange(min=0, min_open=True), help="Of the way there, kbit/s.")
+@option(
+    "--way",
+    "ways",
+    default="none,all,random,saliency,first-order",
+    metavar="LIST",
+    help="none, all, policies (random, saliency, exact, first-order, predicted, receiver), transports "
+    "(udp, tcp-reno, tcp-cubic, fec 0.5, fec-adaptive, nack-fec, hairpin).",
+)
+@option("--share", default="0.1,0.2,0.4,0.7", metavar="LIST", help="Of the bytes, for policies.")
+@option("--point", type=click.FloatRange(min=0, min_open=True), default=150, help="Rate, as in eval.")
+@option("--clips", type=click.IntRange(min=1), default=2, help="Rendered clips of each action.")
+@option("--seed", "seeds", default="0", metavar="LIST", help="Seeds of the channels.")
+@option("--out", default="tradeoff", help="Folder for what is written; known results are taken from there.")
+def tradeoff(
+    data: str,
+    recognizers: tuple[str, ...],
+    where: list[dict[str, str]],
+    every: int,
+    codec: str,
+    loss: str,
+    rtt: str,
+    deadline: str,
+    capacity: float | None,
+    ways: str,
+    share: str,
+    point: float,
+    clips: int,
+    seeds: str,
+    out: str,
+) -> None:
+    """Delay and bytes against accuracy, for every way to get a video to a recognizer.
+
+    Policies send by NACK what is worth it. Writes outcomes.jsonl, tradeoff.json and figures to --out.
+    """
+    from t4vcodec.importance import tradeoff_command as command
+    from t4vcodec.recognition.datasets import load_set
+    from t4vcodec.recognition.recognizer import load_recognizer
+
+    if len(where) not in (0, 1, len(recognizers)):
+        raise click.UsageError(f"{len(where)} --where for {len(recognizers)} --recognizer: give one for each")
+    whole = load_set(data, numbers=clips)
+    parts = [whole.where(**w) for w in where] or [whole]
+    parts = parts if len(parts) == len(recognizers) else parts * len(recognizers)
+    labelled = [
+        (clip, recognizer)
+        for part, name in zip(parts, recognizers)
+        for recognizer in [load_recognizer(name)]
+        for clip in part.clips[::every]
+    ]
+    command.tradeoff(
+        labelled,
+        command.Plan(
+            codecs=_texts(codec),
+            channels=_texts(loss),
+            rtts=_numbers(rtt, "--rtt"),
+            deadlines=_numbers(deadline, "--deadline"),
+            kbps=capacity,
+            ways=_texts(ways),
+            shares=_numbers(share, "--share"),
+            point=point,
+            seeds=tuple(int(s) for s in _numbers(seeds, "--seed")),
+        ),
+        Path(out),
+        click.echo,
+    )
+
+
+def _texts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbers(text: str, name: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in _texts(text))
+    except ValueError as error:
+        raise click.UsageError(f"{name} takes numbers with commas between them, got {text!r}") from error
