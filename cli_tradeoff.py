@@ -23,6 +23,13 @@ from t4vcodec.cli_options import option, pairs
 @option(
     "--where", multiple=True, callback=pairs, metavar="KEY=VALUE", help="Which clips, such as place=set2."
 )
+@option(
+    "--predictor",
+    "predictors",
+    multiple=True,
+    metavar="NAME",
+    help="For predicted and receiver: builtin:NAME or FILE, one for each recognizer.",
+)
 @option("--every", type=click.IntRange(min=1), default=1, help="Take one clip in so many.")
 @option("--codec", default="t4v,x264", help="t4v, x264 (slices in packets, the same bytes) or both.")
 @option("--loss", default="0.3,ge:0.3:5", metavar="LIST", help="Channels, as in eval.")
@@ -46,6 +53,7 @@ def tradeoff(
     data: str,
     recognizers: tuple[str, ...],
     where: list[dict[str, str]],
+    predictors: tuple[str, ...],
     every: int,
     codec: str,
     loss: str,
@@ -64,20 +72,24 @@ def tradeoff(
     Policies send by NACK what is worth it. Writes outcomes.jsonl, tradeoff.json and figures to --out.
     """
     from t4vcodec.importance import tradeoff_command as command
+    from t4vcodec.importance.predictor import load_predictor
     from t4vcodec.recognition.datasets import load_set
     from t4vcodec.recognition.recognizer import load_recognizer
 
     if len(where) not in (0, 1, len(recognizers)):
         raise click.UsageError(f"{len(where)} --where for {len(recognizers)} --recognizer: give one for each")
+    if len(predictors) not in (0, len(recognizers)):
+        raise click.UsageError(
+            f"{len(predictors)} --predictor for {len(recognizers)} --recognizer: one for each"
+        )
     whole = load_set(data, numbers=clips)
     parts = [whole.where(**w) for w in where] or [whole]
     parts = parts if len(parts) == len(recognizers) else parts * len(recognizers)
-    labelled = [
-        (clip, recognizer)
-        for part, name in zip(parts, recognizers)
-        for recognizer in [load_recognizer(name)]
-        for clip in part.clips[::every]
-    ]
+    labelled = []
+    for part, name, predictor in zip(parts, recognizers, predictors or [None] * len(recognizers)):
+        recognizer = load_recognizer(name)
+        guess = None if predictor is None else load_predictor(predictor)
+        labelled += [(clip, recognizer, guess) for clip in part.clips[::every]]
     command.tradeoff(
         labelled,
         command.Plan(

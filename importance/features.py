@@ -186,20 +186,19 @@ def _look(luma, before, columns, rows, kind, reference, vectors, distance, level
                 motion[p, 1] += scale * vectors[p, b, 1]
     for p in range(columns * rows):
         px, py = p % columns, p // columns
-        change, most, light, gradient = 0, 0, 0, 0
+        change, most, light, gradient = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
         for b in range(4):
             y0, x0 = 16 * py + 8 * (b >> 1), 16 * px + 8 * (b & 1)
-            here = 0
+            here = np.int32(0)
             for y in range(y0, y0 + 8):
                 for x in range(x0, x0 + 8):
-                    v = np.int64(luma[y, x])
-                    here += abs(v - np.int64(before[y, x]))
-                    light += v
-                    # To the left and up, where that is still of this block.
-                    if x > x0:
-                        gradient += abs(v - np.int64(luma[y, x - 1]))
-                    if y > y0:
-                        gradient += abs(v - np.int64(luma[y - 1, x]))
+                    here += abs(np.int32(luma[y, x]) - np.int32(before[y, x]))
+                    light += np.int32(luma[y, x])
+                for x in range(x0 + 1, x0 + 8):
+                    gradient += abs(np.int32(luma[y, x]) - np.int32(luma[y, x - 1]))
+            for y in range(y0 + 1, y0 + 8):
+                for x in range(x0, x0 + 8):
+                    gradient += abs(np.int32(luma[y, x]) - np.int32(luma[y - 1, x]))
             change += here
             most = max(most, here)
         around_x, around_y, n = 0.0, 0.0, 0
@@ -215,19 +214,25 @@ def _look(luma, before, columns, rows, kind, reference, vectors, distance, level
             around_y /= n
         # Whole samples; what lies outside is the border's.
         move_x, move_y = int(np.round(0.25 * around_x)), int(np.round(0.25 * around_y))
-        wrong = 0
+        wrong = np.int32(0)
+        left = 16 * px + move_x
+        inside = left >= 0 and left + 16 <= width
         for y in range(16 * py, 16 * py + 16):
             v = min(max(y + move_y, 0), height - 1)
-            for x in range(16 * px, 16 * px + 16):
-                u = min(max(x + move_x, 0), width - 1)
-                wrong += abs(np.int64(luma[y, x]) - np.int64(before[v, u]))
+            if inside:
+                for x in range(16):
+                    wrong += abs(np.int32(luma[y, 16 * px + x]) - np.int32(before[v, left + x]))
+            else:
+                for x in range(16):
+                    u = min(max(left + x, 0), width - 1)
+                    wrong += abs(np.int32(luma[y, 16 * px + x]) - np.int32(before[v, u]))
         odd = abs(motion[p, 0] - around_x) + abs(motion[p, 1] - around_y)
         contrast = gradient / 448.0  # 4 blocks of 2 * 56 differences
-        total, nonzero = 0, 0
+        total, nonzero = np.int32(0), np.int32(0)
         for i in range(levels.shape[1]):
-            v = abs(np.int64(levels[p, i]))
-            total += v
-            nonzero += v > 0
+            level = np.int32(abs(np.int32(levels[p, i])))
+            total += level
+            nonzero += np.int32(level > 0)
         out[0, p] = np.log2(1 + change / 256)
         out[1, p] = np.log2(1 + most / 64)
         out[2, p] = np.log2(1 + np.sqrt(motion[p, 0] ** 2 + motion[p, 1] ** 2))

@@ -11,6 +11,7 @@ byte, one for all clips of a cell (`thresholds`): what is spared on one clip is 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -26,9 +27,10 @@ from t4vcodec.eval.session_protocol import Condition
 from t4vcodec.importance.delivery import NOTHING_AGAIN, deliver, losses
 from t4vcodec.importance.errors import ImportanceError
 from t4vcodec.importance.influence import Influence
+from t4vcodec.importance.predictor import Predictor
 from t4vcodec.importance.sent_video import AnyVideo, SentVideo
 from t4vcodec.importance.target import Target
-from t4vcodec.importance.worth import POLICIES, utilities
+from t4vcodec.importance.worth import POLICIES, PREDICTED, utilities
 from t4vcodec.importance.x264_video import X264Video
 from t4vcodec.media import open_video, to_rgb
 from t4vcodec.network.channels import Channel, parse_channel
@@ -137,10 +139,18 @@ class LostPackets:
 
 
 class Trial:
-    """One labelled clip with one recognizer, sent by one codec."""
+    """One labelled clip with one recognizer, sent by one codec. predictor: the sender's, for policies that ask."""
 
-    def __init__(self, labelled: Labelled, recognizer: Recognizer, codec: str, point: float) -> None:
+    def __init__(
+        self,
+        labelled: Labelled,
+        recognizer: Recognizer,
+        codec: str,
+        point: float,
+        predictor: Predictor | None = None,
+    ) -> None:
         self.labelled, self.recognizer, self.codec, self.point = labelled, recognizer, codec, point
+        self.predictor = predictor
         self._sha: str | None = None
 
     def release(self) -> None:
@@ -189,20 +199,21 @@ class Trial:
 class Runs:
     """Runs trials, and remembers."""
 
-    def __init__(
-        self, cache: Cache, predict: Callable[[SentVideo], np.ndarray] | None = None, seed: int = 0
-    ) -> None:
-        self._cache, self._predict, self.seed = cache, predict, seed
+    def __init__(self, cache: Cache, seed: int = 0) -> None:
+        self._cache, self.seed = cache, seed
 
     def lost_packets(self, trial: Trial, cell: Cell, policy: str) -> LostPackets:
         """What a policy thinks of the packets that are lost if nothing is sent again."""
         arrived = self._losses(trial, cell)
         missing = np.flatnonzero(~arrived).tolist()
         # Conditions that lose the same packets share what is known of them.
-        key = content_key(utilities=policy, missing=missing, seed=self.seed, **trial.facts())
+        key = content_key(
+            utilities=policy, missing=missing, seed=self.seed, **_predictor(trial, policy), **trial.facts()
+        )
         known = self._cache.get(key)
         if known is None:
-            worth = utilities(policy, trial.measure, arrived, self._predict, self.seed)
+            predict = None if trial.predictor is None else trial.predictor.of_video
+            worth = utilities(policy, trial.measure, arrived, predict, self.seed)
             known = [[p, float(worth[p]), int(trial.video.sizes[p])] for p in missing]
             self._cache.put(key, known)
         rows = np.array(known, float).reshape(-1, 3)
@@ -221,7 +232,12 @@ class Runs:
     def outcome(self, trial: Trial, cell: Cell, way: Way, threshold: float = 0.0) -> Outcome:
         """threshold: of a policy's utility per byte."""
         key = content_key(
-            way=asdict(way), threshold=threshold, cell=asdict(cell), seed=self.seed, **trial.facts()
+            way=asdict(way),
+            threshold=threshold,
+            cell=asdict(cell),
+            seed=self.seed,
+            **_predictor(trial, way.name),
+            **trial.facts(),
         )
         known = self._cache.get(key)
         if known is None:
@@ -264,6 +280,15 @@ class Runs:
             done.late,
             video.frames,
         )
+
+
+def _predictor(trial: Trial, policy: str) -> dict[str, str]:
+    """For cache keys; nothing where the policy asks no predictor."""
+    if policy not in PREDICTED or trial.predictor is None:
+        return {}
+    weights = trial.predictor.network.state_dict()
+    digest = hashlib.sha256(b"".join(t.float().numpy().tobytes() for t in weights.values()))
+    return {"predictor": f"{trial.predictor.calibration} {digest.hexdigest()}"}
 
 
 def thresholds(packets: Sequence[LostPackets], shares: Sequence[float]) -> list[float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from t4vcodec.eval.cache import Cache, write_atomically
 from t4vcodec.eval.session_protocol import Condition
 from t4vcodec.importance.errors import ImportanceError
+from t4vcodec.importance.predictor import Predictor
 from t4vcodec.importance.tradeoff import (
     ALL,
     CODECS,
@@ -25,7 +26,7 @@ from t4vcodec.importance.tradeoff import (
 )
 from t4vcodec.importance.tradeoff_figures import bytes_figure, delay_figure, utility_figure
 from t4vcodec.importance.tradeoff_summary import summarise, table
-from t4vcodec.importance.worth import POLICIES
+from t4vcodec.importance.worth import POLICIES, PREDICTED
 from t4vcodec.network.transports import NAMES
 from t4vcodec.recognition.datasets import Labelled
 from t4vcodec.recognition.recognizer import Recognizer
@@ -72,18 +73,22 @@ class Plan:
 
 
 def tradeoff(
-    labelled: Sequence[tuple[Labelled, Recognizer]],
+    labelled: Sequence[tuple[Labelled, Recognizer, Predictor | None]],
     plan: Plan,
     out: Path,
     echo: Callable[[str], None],
 ) -> None:
     """Measures all of it; writes outcomes.jsonl, tradeoff.json, bytes.png, delay.png, utility.png to `out`."""
+    if set(plan.ways) & set(PREDICTED) and (
+        plan.codecs != ("t4v",) or any(p is None for _, _, p in labelled)
+    ):
+        raise ImportanceError("predicted utilities need a --predictor for each recognizer, and --codec t4v")
     cells, cache = plan.cells, Cache(out / ".cache")
     found: list[Outcome] = []
     lost: dict[str, list[LostPackets]] = {}
     for seed in plan.seeds:
-        runs = Runs(cache, None, seed)
-        trials = [Trial(c, r, codec, plan.point) for c, r in labelled for codec in plan.codecs]
+        runs = Runs(cache, seed)
+        trials = [Trial(c, r, codec, plan.point, p) for c, r, p in labelled for codec in plan.codecs]
         found += list(outcomes(runs, trials, cells, plan.ways, plan.shares, echo))
         for trial in trials:
             for policy in (p for p in plan.ways if p in POLICIES):

@@ -58,8 +58,8 @@ def correlation_figure(summary: dict[str, Any], path: Path) -> None:
         axes.axvline(0, color="black", linewidth=0.7)
         axes.set_xlabel("Spearman with true influence, mean over clips")
         axes.set_title(title, fontsize=9)
-        axes.legend(fontsize=7, loc="lower right")
         axes.grid(alpha=0.3)
+    figure.axes[0].legend(fontsize=7, loc="lower right")
     figure.savefig(path, dpi=100)
 
 

@@ -30,6 +30,8 @@ from t4vcodec.importance.sent_video import AnyVideo, SentVideo
 from t4vcodec.importance.trace import trace_gradients
 
 POLICIES = ("random", "saliency", "exact", "first-order", "predicted", "receiver")
+PREDICTED = ("predicted", "receiver")
+"""Policies that need a predictor, and with it our own codec."""
 SOFTNESS = 1.0
 """Of the turning, in units of the margin: natural logarithms of a ratio of probabilities."""
 LOOKS = 8
@@ -69,7 +71,7 @@ def utilities(
         return np.random.default_rng(seed).random(packets) * video.sizes
     if policy == "saliency":
         return _saliency(measure)
-    if policy in ("predicted", "receiver"):
+    if policy in PREDICTED:
         importance = predict(video)
         return importance * (openness(measure, arrived)[video.frame_of] if policy == "receiver" else 1)
     lost = np.flatnonzero(~arrived)

@@ -82,13 +82,14 @@ def test_every_packet_has_a_probability(video, predictor):
     assert chances.std() > 0
 
 
-def test_live_it_says_the_same_as_afterwards(frames, setup, video, predictor):
+def test_live_it_says_the_same_as_afterwards(frames, setup, predictor):
     encoder, watcher = Encoder(setup, kbps=60, threads=1), predictor.watch(setup)
-    live = []
+    sent, live = [], []
     for frame in frames:
         packets = encoder.push(frame)
+        sent.append([bytes(p) for p in packets])
         live.append(watcher.next(encoder.coded, encoder.reconstruction, packets))
-    assert np.array_equal(np.concatenate(live), predictor.of_video(video))
+    assert np.array_equal(np.concatenate(live), predictor.of_video(SentVideo.parse(setup, sent)))
 
 
 def test_it_looks_at_no_later_frame(setup, sent, video, predictor):

@@ -4,11 +4,16 @@ import json
 
 import numpy as np
 import pytest
+from t4vcodec.eval.cache import Cache
+from t4vcodec.eval.session_protocol import Condition
 from t4vcodec.importance.errors import ImportanceError
-from t4vcodec.importance.tradeoff import LostPackets, Outcome, Way, thresholds
-from t4vcodec.importance.tradeoff_command import Plan
+from t4vcodec.importance.tradeoff import Cell, LostPackets, Outcome, Runs, Trial, Way, thresholds
+from t4vcodec.importance.tradeoff import outcomes as measure
+from t4vcodec.importance.tradeoff_command import Plan, tradeoff
 from t4vcodec.importance.tradeoff_figures import bytes_figure, delay_figure, utility_figure
 from t4vcodec.importance.tradeoff_summary import area, height_at, summarise, table
+from t4vcodec.recognition.datasets import Labelled
+from t4vcodec.recognition.recognizer import load_recognizer
 
 
 def outcome(clip, way, share, right, more, delay=100.0):
@@ -104,3 +109,45 @@ def test_ways_name_transports():
 def test_plans_that_make_no_sense_are_refused(settings, said):
     with pytest.raises(ImportanceError, match=said):
         Plan(**settings)
+
+
+CELLS = [Cell(codec, "0.4", Condition(200, 50)) for codec in ("t4v", "x264")]
+WAYS = ("none", "all", "random", "saliency", "first-order", "exact")
+
+
+@pytest.fixture(scope="module")
+def trials():
+    clip = Labelled("builtin:val/wave-00", "wave", group="wave-00", start=0.0, end=0.4)
+    recognizer = load_recognizer("builtin:rendered")
+    return [Trial(clip, recognizer, codec, 300) for codec in ("t4v", "x264")]
+
+
+@pytest.fixture(scope="module")
+def measured(trials, tmp_path_factory):
+    cache = Cache(tmp_path_factory.mktemp("tradeoff"))
+    return cache, list(measure(Runs(cache), trials, CELLS, WAYS, (0.5,)))
+
+
+def test_every_way_is_measured_for_both_codecs(measured):
+    _, found = measured
+    assert {(o.cell.split(",")[0], o.way) for o in found} == {(c, w) for c in ("t4v", "x264") for w in WAYS}
+    for cell in {o.cell for o in found}:
+        by_way = {o.way: o for o in found if o.cell == cell}
+        assert by_way["none"].bytes_sent == by_way["none"].bytes_media
+        assert by_way["all"].bytes_sent > by_way["none"].bytes_sent
+        assert by_way["all"].packets_lost < by_way["none"].packets_lost
+        assert all(o.bytes_sent <= by_way["all"].bytes_sent for o in by_way.values())
+
+
+def test_what_is_known_is_not_measured_again(measured, trials, monkeypatch):
+    cache, found = measured
+    monkeypatch.setattr("t4vcodec.importance.tradeoff.deliver", None)
+    monkeypatch.setattr("t4vcodec.importance.tradeoff.utilities", None)
+    assert list(measure(Runs(cache), trials, CELLS, WAYS, (0.5,))) == found
+
+
+def test_predicted_utilities_need_a_predictor(tmp_path):
+    plan = Plan(ways=("none", "all", "predicted"))
+    with pytest.raises(ImportanceError, match="--predictor"):
+        tradeoff([(None, None, None)], plan, tmp_path / "out", print)
+    assert not (tmp_path / "out").exists()
