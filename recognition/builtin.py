@@ -15,7 +15,7 @@ from t4vcodec.codec.models.weights_file import write_tensors
 from t4vcodec.recognition.errors import RecognitionError
 from t4vcodec.recognition.network import MULTIPLE, WINDOWS, ActionNetwork, Shape
 from t4vcodec.recognition.recognizer import windows_of
-from t4vcodec.recognition.windows import Clip, as_clip, scale, scaled_size
+from t4vcodec.recognition.windows import Clip, as_clip, check_clip, scale, scaled_size
 
 FORMAT = "t4v-actions-1"
 ENDING = ".safetensors"
@@ -41,14 +41,14 @@ class BuiltinRecognizer:
 
     def window_scores(self, frames: Clip, fps: float) -> torch.Tensor:
         """(windows, classes) scores before softmax, a window every `WINDOWS.hop` frames of `WINDOWS.fps`."""
-        clip = as_clip(frames)
-        wanted = torch.is_grad_enabled() and clip.requires_grad
+        wanted = torch.is_grad_enabled() and isinstance(frames, torch.Tensor) and frames.requires_grad
         with torch.set_grad_enabled(wanted):
-            picks = WINDOWS.picks(len(clip), fps)
-            shown, places = torch.unique(torch.from_numpy(picks), return_inverse=True)
-            # Frames that no window shows are not scaled.
-            clip = scale(clip[shown], *scaled_size(*clip.shape[2:], self.network.shape.short_side, MULTIPLE))
-            return self.network(windows_of(clip, places.numpy()))
+            picks = WINDOWS.picks(len(check_clip(frames)), fps)
+            shown, places = np.unique(picks, return_inverse=True)
+            # Frames that no window shows are neither converted nor scaled.
+            clip = as_clip(frames[shown])
+            clip = scale(clip, *scaled_size(*clip.shape[2:], self.network.shape.short_side, MULTIPLE))
+            return self.network(windows_of(clip, places.reshape(picks.shape)))
 
 
 def builtin_names() -> list[str]:

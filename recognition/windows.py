@@ -21,9 +21,16 @@ def as_clip(frames: Clip) -> torch.Tensor:
 
     Raises RecognitionError for any other shape or type, or no frame.
     """
+    if isinstance(check_clip(frames), torch.Tensor):
+        return frames
+    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
+
+
+def check_clip(frames: Clip) -> Clip:
+    """`frames`, which is a clip; raises RecognitionError if it is none."""
     shaped = isinstance(frames, np.ndarray | torch.Tensor) and frames.ndim == 4 and len(frames) > 0
     if shaped and isinstance(frames, np.ndarray) and frames.dtype == np.uint8 and frames.shape[3] == 3:
-        return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
+        return frames
     if shaped and isinstance(frames, torch.Tensor) and frames.is_floating_point() and frames.shape[1] == 3:
         return frames
     kind = f"{tuple(frames.shape)} {frames.dtype}" if hasattr(frames, "shape") else type(frames).__name__
