@@ -24,7 +24,7 @@ from t4vcodec.eval.clips import Clip, make_clip
 from t4vcodec.eval.scheme import scaled_kbps
 from t4vcodec.eval.session_opponents import Variant
 from t4vcodec.eval.session_protocol import Condition
-from t4vcodec.importance.delivery import NOTHING_AGAIN, deliver, losses
+from t4vcodec.importance.delivery import deliver, losses
 from t4vcodec.importance.errors import ImportanceError
 from t4vcodec.importance.influence import Influence
 from t4vcodec.importance.predictor import Predictor
@@ -90,7 +90,9 @@ class Way:
     @property
     def variant(self) -> Variant:
         """The transport; what policies choose is sent by NACK."""
-        if self.name in (NONE, ALL, *POLICIES):
+        if self.name == NONE:
+            return Variant("udp")
+        if self.name in (ALL, *POLICIES):
             return Variant("nack")
         kind, _, redundancy = self.name.partition(" ")
         return Variant(kind, redundancy=float(redundancy) if redundancy else None)
@@ -252,8 +254,6 @@ class Runs:
             lost = self.lost_packets(trial, cell, way.name)
             worth = np.zeros(len(trial.video.frame_of))
             worth[lost.numbers] = lost.worth
-        if way.name == NONE:
-            threshold = NOTHING_AGAIN
         video, measure = trial.video, trial.measure
         done = deliver(video, trial.clip, way.variant, cell.condition, channel, self.seed, worth, threshold)
         scores = measure.scores(done.arrived)

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from t4vcodec.importance.tradeoff import ALL, NONE, LostPackets
+from t4vcodec.importance.tradeoff_summary import AT
 from t4vcodec.importance.worth import POLICIES
 
 _TWO_DIMENSIONS = 5.991
@@ -31,7 +32,7 @@ def bytes_figure(summary: Sequence[dict[str, Any]], path: Path) -> None:
                 style = "--" if policy in ("random", "saliency") else "-"
                 axes.plot(x, y, f"o{style}", color=f"C{number}", markersize=4, label=policy)
         axes.axhline(ends[1]["accuracy"]["mean"] - 0.01, color="black", linewidth=0.7, linestyle=":")
-        axes.axvline(0.4, color="black", linewidth=0.7, linestyle=":")
+        axes.axvline(AT, color="black", linewidth=0.7, linestyle=":")
         axes.set_xlabel("bytes sent again, of those of sending all again")
         axes.set_ylabel("accuracy")
         axes.set_title(f"{cell['cell']} ({cell['clips']} clips)", fontsize=9)
@@ -96,7 +97,7 @@ def _panels(count: int) -> tuple[Figure, Sequence[Any]]:
 
 def _shown(way: dict[str, Any]) -> bool:
     """Transports, and policies at the share that is spoken of."""
-    return way["way"] not in POLICIES or way["asked"] == 0.4
+    return way["way"] not in POLICIES or abs(way["asked"] - AT) < 0.1
 
 
 def _way_name(way: dict[str, Any]) -> str:

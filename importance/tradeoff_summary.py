@@ -18,7 +18,6 @@ from t4vcodec.importance.worth import POLICIES
 RESAMPLES = 2000
 AT = 0.4
 """Share of the bytes at which policies are compared with sending everything again."""
-LEARNED = ("exact", "first-order", "predicted", "receiver")
 CONTROLS = ("random", "saliency")
 
 
