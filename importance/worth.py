@@ -102,9 +102,8 @@ def _saliency(measure: Influence) -> np.ndarray:
     video: AnyVideo = measure.video
     if isinstance(video, SentVideo):
         latents = trace_gradients(video, video.everything, measure.target).latents
-        return np.array(
-            [float(latents[p.packet.frame][p.positions].norm()) for f in video.packets for p in f]
-        )
+        packets = [packet for frame in video.packets for packet in frame]
+        return np.array([np.linalg.norm(latents[p.packet.frame].numpy()[p.positions]) for p in packets])
     clip = video.rgb(measure.shown(video.everything))
     gradient = measure.target.gradient(clip)
     return np.sqrt((gradient**2).sum((1, 2, 3)))[video.frame_of]
