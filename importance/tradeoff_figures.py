@@ -51,7 +51,8 @@ def delay_figure(summary: Sequence[dict[str, Any]], path: Path) -> None:
         for number, name in enumerate(names):
             mine = [w for c in cells for w in c["ways"] if _way_name(w) == name and _shown(w)]
             x, y = [w["delay"]["mean"] for w in mine], [w["accuracy"]["mean"] for w in mine]
-            axes.plot(x, y, "o-", color=f"C{number}", markersize=4, linewidth=1, label=name)
+            style = {"marker": "osD^vPX"[number % 7], "markersize": 9 - number % 7, "alpha": 0.7}
+            axes.plot(x, y, color=f"C{number}", linewidth=1, label=name, **style)
             for way in mine:
                 axes.add_patch(_ellipse(way, f"C{number}"))
         axes.set_xlabel("delay of a frame, ms (median; mean over clips)")

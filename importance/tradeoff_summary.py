@@ -28,8 +28,10 @@ class Sums:
     clips: np.ndarray
     right: np.ndarray
     agrees: np.ndarray
+    media: np.ndarray
+    """Bytes of the streams."""
     more: np.ndarray
-    """Bytes sent beyond the stream."""
+    """Bytes sent beyond them."""
     delay: np.ndarray
     """Medians of clips, ms."""
     p95: np.ndarray
@@ -38,7 +40,11 @@ class Sums:
 
 
 def summarise(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """One dictionary a cell: `ways` with their figures, `policies` with area and comparisons."""
+    """One dictionary a cell: `ways` with their figures, `policies` with area and comparisons.
+
+    Of a way, `more` is what it sends beyond the stream as a part of the stream, `share` as a part of what `all`
+    sends beyond it (None where that is nothing: the deadline leaves no time).
+    """
     cells: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         cells.setdefault(outcome.cell, []).append(outcome)
@@ -52,24 +58,26 @@ def _cell(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     draws = np.random.default_rng(0).integers(len(groups), size=(RESAMPLES, len(groups)))
     draws = np.concatenate([np.arange(len(groups))[None], draws])
     whole = sums.get((ALL, 1.0))
+    comparable = (NONE, 1.0) in sums and whole is not None and whole.more.any()
     return {
         "cell": name,
         "clips": int(next(iter(sums.values())).clips.sum()),
         "groups": len(groups),
         "ways": [_way(key, sums[key], whole, draws) for key in keys],
-        "policies": _policies(sums, draws) if (NONE, 1.0) in sums and whole is not None else [],
+        "policies": _policies(sums, draws) if comparable else [],
     }
 
 
 def _sums(outcomes: Sequence[Outcome], groups: Sequence[str]) -> Sums:
     place = {group: i for i, group in enumerate(groups)}
-    rows = np.zeros((7, len(groups)))
+    rows = np.zeros((8, len(groups)))
     for o in outcomes:
         more = max(0, o.bytes_sent - o.bytes_media)
         rows[:, place[o.group]] += (
             1,
             o.right,
             o.agrees,
+            o.bytes_media,
             more,
             o.delay_median,
             o.delay_p95,
@@ -97,7 +105,8 @@ def _way(key: tuple[str, float], sums: Sums, whole: Sums | None, draws: np.ndarr
     return {
         "way": key[0],
         "asked": key[1],
-        "share": None if whole is None else round(float(_share(sums, whole, draws)[0]), 4),
+        "more": round(float(sums.more.sum() / sums.media.sum()), 4),
+        "share": round(float(_share(sums, whole, draws)[0]), 4) if whole and whole.more.any() else None,
         "accuracy": _estimate(right),
         "agreement": _estimate(_mean(sums.agrees, sums, draws)),
         "delay": _estimate(delay, 1),
@@ -164,9 +173,9 @@ def table(summary: Sequence[dict[str, Any]]) -> str:
         for way in cell["ways"]:
             name = way["way"] + (f" {way['asked']:g}" if way["way"] in POLICIES else "")
             right = way["accuracy"]
-            share = "" if way["share"] is None else f"{way['share']:.0%}"
+            more = f"+{way['more']:.0%}"
             lines.append(
-                f"  {name:<17}{share:>7}{right['mean']:>8.3f} [{right['low']:.3f},{right['high']:.3f}]"
+                f"  {name:<17}{more:>7}{right['mean']:>8.3f} [{right['low']:.3f},{right['high']:.3f}]"
                 f"{way['agreement']['mean']:>7.3f}{way['delay']['mean']:>10.0f}"
                 f"{way['delay_p95']['mean']:>7.0f}{way['late']['mean']:>7.0%}"
             )
