@@ -187,7 +187,8 @@ def test_workers_give_the_same_figures(clips, tmp_path, measured):
     assert toy_scheme.__name__ == "toy_scheme"  # importable by that name in another process
     path, lines = evaluate(clips, tmp_path, workers=2, baselines=("x264",))
     assert figures(path) == figures(measured[1])
-    assert any("one 100 kbit/s" in line and "%" in line for line in lines)
+    # At most one line a second: which clip the first of them names is a matter of speed.
+    assert any(" 100 kbit/s" in line and "%" in line for line in lines)
 
 
 def test_number_of_clips_is_limited(clips, tmp_path):
