@@ -62,16 +62,12 @@ def study_importance(
 
     Slow: every packet that is judged is a decoded video. An interrupted study goes on where it stopped.
     """
-    if len(where) not in (0, 1, len(recognizers)):
-        raise click.UsageError(f"{len(where)} --where for {len(recognizers)} --recognizer: give one for each")
     from t4vcodec.importance import validation_command
     from t4vcodec.importance.validation import Settings
     from t4vcodec.recognition.datasets import load_set
     from t4vcodec.recognition.recognizer import load_recognizer
 
-    everyone = load_set(data, numbers=clips)
-    parts = [everyone.where(**w) for w in where] or [everyone]
-    parts = parts if len(parts) == len(recognizers) else parts * len(recognizers)
+    parts = load_set(data, numbers=clips).parts(where, len(recognizers))
     validation_command.study_importance(
         [(part, load_recognizer(name, labels)) for part, name in zip(parts, recognizers)],
         Settings(**given(**settings)),

@@ -125,11 +125,7 @@ def study_frames(
     from t4vcodec.recognition.frame_loss import parse_frames
     from t4vcodec.recognition.recognizer import load_recognizer
 
-    if len(where) not in (0, 1, len(recognizers)):
-        raise click.UsageError(f"{len(where)} --where for {len(recognizers)} --recognizer: give one for each")
-    whole = load_set(data, **given(numbers=clips))
-    parts = [whole.where(**w) for w in where] or [whole]
-    parts = parts if len(parts) == len(recognizers) else parts * len(recognizers)
+    parts = load_set(data, **given(numbers=clips)).parts(where, len(recognizers))
     lists = {name: tuple(text.split(",")) for name, text in (("policies", drop), ("fills", fill)) if text}
     studies.study_frames(
         [(part, load_recognizer(name, labels)) for part, name in zip(parts, recognizers)],

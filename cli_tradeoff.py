@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from t4vcodec.cli_options import option, pairs
+from t4vcodec.cli_options import numbers, option, pairs
 
 
 @click.command("tradeoff")
@@ -33,8 +33,8 @@ from t4vcodec.cli_options import option, pairs
 @option("--every", type=click.IntRange(min=1), default=1, help="Take one clip in so many.")
 @option("--codec", default="t4v,x264", help="t4v, x264 (slices in packets, the same bytes) or both.")
 @option("--loss", default="0.3,ge:0.3:5", metavar="LIST", help="Channels, as in eval.")
-@option("--rtt", default="50", metavar="LIST", help="Round trips, ms.")
-@option("--deadline", default="200", metavar="LIST", help="ms from capture.")
+@option("--rtt", callback=numbers, default="50", metavar="LIST", help="Round trips, ms.")
+@option("--deadline", callback=numbers, default="200", metavar="LIST", help="ms from capture.")
 @option("--capacity", type=click.FloatRange(min=0, min_open=True), help="Of the way there, kbit/s.")
 @option(
     "--way",
@@ -44,10 +44,12 @@ from t4vcodec.cli_options import option, pairs
     help="none, all, policies (random, saliency, exact, first-order, predicted, receiver), transports "
     "(udp, tcp-reno, tcp-cubic, fec 0.5, fec-adaptive, nack-fec, hairpin).",
 )
-@option("--share", default="0.1,0.2,0.4,0.7", metavar="LIST", help="Of the bytes, for policies.")
+@option(
+    "--share", callback=numbers, default="0.1,0.2,0.4,0.7", metavar="LIST", help="Of the bytes, for policies."
+)
 @option("--point", type=click.FloatRange(min=0, min_open=True), default=150, help="Rate, as in eval.")
 @option("--clips", type=click.IntRange(min=1), default=2, help="Rendered clips of each action.")
-@option("--seed", "seeds", default="0", metavar="LIST", help="Seeds of the channels.")
+@option("--seed", "seeds", callback=numbers, default="0", metavar="LIST", help="Seeds of the channels.")
 @option("--out", default="tradeoff", help="Folder for what is written; known results are taken from there.")
 def tradeoff(
     data: str,
@@ -57,14 +59,14 @@ def tradeoff(
     every: int,
     codec: str,
     loss: str,
-    rtt: str,
-    deadline: str,
+    rtt: list[float],
+    deadline: list[float],
     capacity: float | None,
     ways: str,
-    share: str,
+    share: list[float],
     point: float,
     clips: int,
-    seeds: str,
+    seeds: list[float],
     out: str,
 ) -> None:
     """Delay and bytes against accuracy, for every way to get a video to a recognizer.
@@ -76,15 +78,11 @@ def tradeoff(
     from t4vcodec.recognition.datasets import load_set
     from t4vcodec.recognition.recognizer import load_recognizer
 
-    if len(where) not in (0, 1, len(recognizers)):
-        raise click.UsageError(f"{len(where)} --where for {len(recognizers)} --recognizer: give one for each")
     if len(predictors) not in (0, len(recognizers)):
         raise click.UsageError(
             f"{len(predictors)} --predictor for {len(recognizers)} --recognizer: one for each"
         )
-    whole = load_set(data, numbers=clips)
-    parts = [whole.where(**w) for w in where] or [whole]
-    parts = parts if len(parts) == len(recognizers) else parts * len(recognizers)
+    parts = load_set(data, numbers=clips).parts(where, len(recognizers))
     labelled = []
     for part, name, predictor in zip(parts, recognizers, predictors or [None] * len(recognizers)):
         recognizer = load_recognizer(name)
@@ -95,13 +93,13 @@ def tradeoff(
         command.Plan(
             codecs=_texts(codec),
             channels=_texts(loss),
-            rtts=_numbers(rtt, "--rtt"),
-            deadlines=_numbers(deadline, "--deadline"),
+            rtts=tuple(rtt),
+            deadlines=tuple(deadline),
             kbps=capacity,
             ways=_texts(ways),
-            shares=_numbers(share, "--share"),
+            shares=tuple(share),
             point=point,
-            seeds=tuple(int(s) for s in _numbers(seeds, "--seed")),
+            seeds=tuple(map(int, seeds)),
         ),
         Path(out),
         click.echo,
@@ -110,10 +108,3 @@ def tradeoff(
 
 def _texts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _numbers(text: str, name: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in _texts(text))
-    except ValueError as error:
-        raise click.UsageError(f"{name} takes numbers with commas between them, got {text!r}") from error

@@ -83,8 +83,7 @@ def choose_sources(data: str, clips: int | None, look: Look) -> Sources:
             raise EvalError(f"{data}: has no labels, so --where finds nothing in it: leave it out")
         sources = tuple(list_clips(data)[:clips])
         return Sources(sources, {s: Task(tuple(dict.fromkeys(viewers)), group=s) for s in sources})
-    parts = [labelled.where(**where) for where in look.where] or [labelled]
-    parts = parts if len(parts) == len(viewers) else parts * len(viewers)
+    parts = labelled.parts(look.where, len(viewers))
     for viewer, part in zip(viewers, parts):
         class_numbers([c for c in part.clips if c.label], viewer.recognizer.labels, viewer.spec)
     shown = {clip for part in parts for clip in part.clips}

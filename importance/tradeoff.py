@@ -27,12 +27,13 @@ from t4vcodec.eval.session_protocol import Condition
 from t4vcodec.importance.delivery import deliver, losses
 from t4vcodec.importance.errors import ImportanceError
 from t4vcodec.importance.influence import Influence
+from t4vcodec.importance.labels import frames_of
 from t4vcodec.importance.predictor import Predictor
 from t4vcodec.importance.sent_video import AnyVideo, SentVideo
 from t4vcodec.importance.target import Target
 from t4vcodec.importance.worth import POLICIES, PREDICTED, utilities
 from t4vcodec.importance.x264_video import X264Video
-from t4vcodec.media import open_video, to_rgb
+from t4vcodec.media import to_rgb
 from t4vcodec.network.channels import Channel, parse_channel
 from t4vcodec.recognition.datasets import Labelled
 from t4vcodec.recognition.recognizer import Recognizer
@@ -163,12 +164,8 @@ class Trial:
     @cached_property
     def clip(self) -> Clip:
         """As the session benchmark knows it."""
-        low, high = self.labelled.start or 0.0, self.labelled.end
-        with open_video(self.labelled.source) as video:
-            frames = tuple(
-                f for f in video if f.time >= low - 1e-6 and (high is None or f.time < high - 1e-6)
-            )
-            return make_clip(self.labelled.name, self.labelled.source, video.info.fps, frames)
+        frames, fps = frames_of(self.labelled)
+        return make_clip(self.labelled.name, self.labelled.source, fps, tuple(frames))
 
     @cached_property
     def video(self) -> AnyVideo:

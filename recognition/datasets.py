@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -87,6 +87,16 @@ class ActionSet:
             asked = ", ".join(f"{k} {v!r}" for k, v in values.items())
             raise RecognitionError(f"{self.name}: no clip has {asked}: look at its list of labels")
         return replace(self, clips=clips)
+
+    def parts(self, wheres: Sequence[Mapping[str, str]], count: int) -> list[ActionSet]:
+        """What each of `count` recognizers looks at: `where` of one for all of them, of one each, or of none.
+
+        Raises RecognitionError for any other number, or where a part has no clips.
+        """
+        if len(wheres) not in (0, 1, count):
+            raise RecognitionError(f"{len(wheres)} --where for {count} --recognizer: give one for each")
+        found = [self.where(**values) for values in wheres] or [self]
+        return found if len(found) == count else found * count
 
     def hold_out(self, share: float, seed: int = 0) -> tuple[ActionSet, ActionSet]:
         """Two parts without a common group, the second with about `share` of the clips of each class.
