@@ -94,9 +94,9 @@ def bordered(plane: torch.Tensor) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _filter8(samples, y0, x0, down, taps, rows, n, out):
-    """out[:rows, :n]: samples from (y0, x0) on, filtered by eight taps down or across. n is always 8: the
-    compiler makes vectors of loops of unknown length, and unrolls those of a known one instead."""
+def _filter8(samples, y0, x0, down, taps, rows, n, out, oy, ox):
+    """out from (oy, ox) on, rows x n: samples from (y0, x0) on, filtered by eight taps down or across.
+    n is always 8: the compiler makes vectors of loops of unknown length, and unrolls those of a known one."""
     t0, t1, t2, t3, t4, t5, t6, t7 = taps[0], taps[1], taps[2], taps[3], taps[4], taps[5], taps[6], taps[7]
     sy = 1 if down else 0
     sx = 1 - sy
@@ -109,7 +109,7 @@ def _filter8(samples, y0, x0, down, taps, rows, n, out):
         f = samples[y0 + y + 5 * sy, x0 + 5 * sx : x0 + 5 * sx + n]
         g = samples[y0 + y + 6 * sy, x0 + 6 * sx : x0 + 6 * sx + n]
         h = samples[y0 + y + 7 * sy, x0 + 7 * sx : x0 + 7 * sx + n]
-        o = out[y]
+        o = out[oy + y, ox : ox + n]
         for x in range(n):
             o[x] = (
                 t0 * a[x] + t1 * b[x] + t2 * c[x] + t3 * d[x] + t4 * e[x] + t5 * f[x] + t6 * g[x] + t7 * h[x]
@@ -117,7 +117,7 @@ def _filter8(samples, y0, x0, down, taps, rows, n, out):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _filter4(samples, y0, x0, down, taps, rows, n, out):
+def _filter4(samples, y0, x0, down, taps, rows, n, out, oy, ox):
     """The same where only the four taps in the middle are not 0."""
     t2, t3, t4, t5 = taps[2], taps[3], taps[4], taps[5]
     sy = 1 if down else 0
@@ -127,40 +127,41 @@ def _filter4(samples, y0, x0, down, taps, rows, n, out):
         d = samples[y0 + y + 3 * sy, x0 + 3 * sx : x0 + 3 * sx + n]
         e = samples[y0 + y + 4 * sy, x0 + 4 * sx : x0 + 4 * sx + n]
         f = samples[y0 + y + 5 * sy, x0 + 5 * sx : x0 + 5 * sx + n]
-        o = out[y]
+        o = out[oy + y, ox : ox + n]
         for x in range(n):
             o[x] = t2 * c[x] + t3 * d[x] + t4 * e[x] + t5 * f[x]
 
 
 @njit(cache=True, nogil=True)
-def _block(samples, x0, y0, vx, vy, chroma, rows, n, across, out):
-    """out[:rows, :8]: prediction by (vx, vy), clamped already, of the samples from (x0, y0) on."""
+def _block(samples, x0, y0, vx, vy, chroma, rows, n, across, out, oy, ox):
+    """out from (oy, ox) on, rows x 8: prediction by (vx, vy), clamped already, of the samples from (x0, y0) on."""
     x = x0 + BORDER + (vx >> 2)
     y = y0 + BORDER + (vy >> 2)
     fx = vx & 3
     fy = vy & 3
+    zero = fx - fx  # a constant in a call would be compiled anew
     if fx == 0 and fy == 0:
         for i in range(rows):
             a = samples[y + 3 + i, x + 3 : x + 3 + n]
-            o = out[i]
+            o = out[oy + i, ox : ox + n]
             for k in range(n):
                 o[k] = a[k]
     elif chroma:
         if fy == 0:
-            _filter4(samples, y + 3, x, False, _CHROMA[fx], rows, n, out)
+            _filter4(samples, y + 3, x, False, _CHROMA[fx], rows, n, out, oy, ox)
         elif fx == 0:
-            _filter4(samples, y, x + 3, True, _CHROMA[fy], rows, n, out)
+            _filter4(samples, y, x + 3, True, _CHROMA[fy], rows, n, out, oy, ox)
         else:
             # The outer taps of a column are 0, but the rows they name are read as views.
-            _filter4(samples, y, x, False, _CHROMA[fx], rows + 7, n, across)
-            _filter4(across, 0, 0, True, _CHROMA[fy], rows, n, out)
+            _filter4(samples, y, x, False, _CHROMA[fx], rows + 7, n, across, zero, zero)
+            _filter4(across, zero, zero, True, _CHROMA[fy], rows, n, out, oy, ox)
     elif fy == 0:
-        _filter8(samples, y + 3, x, False, _LUMA[fx], rows, n, out)
+        _filter8(samples, y + 3, x, False, _LUMA[fx], rows, n, out, oy, ox)
     elif fx == 0:
-        _filter8(samples, y, x + 3, True, _LUMA[fy], rows, n, out)
+        _filter8(samples, y, x + 3, True, _LUMA[fy], rows, n, out, oy, ox)
     else:
-        _filter8(samples, y, x, False, _LUMA[fx], rows + 7, n, across)
-        _filter8(across, 0, 0, True, _LUMA[fy], rows, n, out)
+        _filter8(samples, y, x, False, _LUMA[fx], rows + 7, n, across, zero, zero)
+        _filter8(across, zero, zero, True, _LUMA[fy], rows, n, out, oy, ox)
 
 
 @njit(cache=True, nogil=True)
@@ -181,6 +182,7 @@ def predict_rows(first, long, vectors, reference, usable, size, n, begin, end, o
     chroma = size == 4
     weights = _WEIGHTS4 if chroma else _WEIGHTS8
     half = size // 2
+    zero = half - half
     own = np.empty((8, 8), np.float32)
     vertical = np.empty((8, 8), np.float32)
     horizontal = np.empty((8, 8), np.float32)
@@ -209,9 +211,9 @@ def predict_rows(first, long, vectors, reference, usable, size, n, begin, end, o
                 mixed = mixed or v[i, 0] != v[0, 0] or v[i, 1] != v[0, 1] or v[i, 2] != v[0, 2]
             samples = first if v[0, 2] == 0 else long
             if not mixed and not chroma:
-                _block(samples, x0, y0, v[0, 0], v[0, 1], chroma, size, n, across, out[y0:, x0:])
+                _block(samples, x0, y0, v[0, 0], v[0, 1], chroma, size, n, across, out, y0, x0)
                 continue
-            _block(samples, x0, y0, v[0, 0], v[0, 1], chroma, size, n, across, own)
+            _block(samples, x0, y0, v[0, 0], v[0, 1], chroma, size, n, across, own, zero, zero)
             if not mixed:
                 _blend(own, own, own, weights, size, size, x0, y0, out)
                 continue
@@ -219,12 +221,12 @@ def predict_rows(first, long, vectors, reference, usable, size, n, begin, end, o
                 samples = first if v[i, 2] == 0 else long
                 if i < 3:
                     top = half * (i - 1)
-                    _block(samples, x0, y0 + top, v[i, 0], v[i, 1], chroma, half, n, across, vertical[top:])
+                    _block(samples, x0, y0 + top, v[i, 0], v[i, 1], chroma, half, n, across, vertical, top, zero)
                 else:
                     left = half * (i - 3)
                     side = own
                     if v[i, 0] != v[0, 0] or v[i, 1] != v[0, 1] or v[i, 2] != v[0, 2]:
-                        _block(samples, x0, y0, v[i, 0], v[i, 1], chroma, size, n, across, part)
+                        _block(samples, x0, y0, v[i, 0], v[i, 1], chroma, size, n, across, part, zero, zero)
                         side = part
                     for y in range(size):
                         for x in range(left, left + half):

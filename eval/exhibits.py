@@ -217,7 +217,7 @@ def _estimate(exhibits: Sequence[Exhibit], quality: int, scale: float, every: in
 
 def _webp(picture: np.ndarray, quality: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "WEBP", quality=quality, method=4)
+    Image.fromarray(picture).save(buffer, "WEBP", quality=quality, method=2)
     return buffer.getvalue()
 
 

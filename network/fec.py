@@ -32,7 +32,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from t4vcodec.network import reed_solomon, streaming_code
@@ -240,38 +240,73 @@ def plan(payload_sizes: Sequence[Sequence[int]], keys: Sequence[bool], protectio
     """
     if len(keys) != len(payload_sizes):
         raise ValueError(f"{len(payload_sizes)} frames, but {len(keys)} say whether they are key frames")
-    counts = [len(sizes) for sizes in payload_sizes]
-    media = np.array([size for sizes in payload_sizes for size in sizes], int)
-    parity: list[Parity] = []
-    parity_sizes: list[int] = []
+    counts = tuple(map(len, payload_sizes))
+    media = [size for sizes in payload_sizes for size in sizes]
+    asked: tuple[float, ...] = ()
     if protection.kind != "none":
-        if media.max(initial=0) > MAX_PAYLOAD - RESERVE:
+        if max(media, default=0) > MAX_PAYLOAD - RESERVE:
             raise FecError(
-                f"a payload of {media.max()} bytes leaves protection no room: cut media packets to at most"
+                f"a payload of {max(media)} bytes leaves protection no room: cut media packets to at most"
                 f" {MAX_PAYLOAD - RESERVE} bytes"
             )
-        asked = [protection.redundancy * (protection.key_factor if key else 1) for key in keys]
-        code = _CODES[protection.kind]
-        parity = code.plan_parity(counts, asked, protection.block)
-        covered = {(p.base, p.covered[-1] + 1, p.stride) for p in parity}
-        longest = {span: int(media[slice(*span)].max()) for span in covered}
-        own = code.HEADER.size + PREFIX_BYTES
-        parity_sizes = [own + longest[p.base, p.covered[-1] + 1, p.stride] for p in parity]
+        asked = tuple(protection.redundancy * (protection.key_factor if key else 1) for key in keys)
+    layout = _layout(protection.kind, counts, asked, protection.block)
+    longest = [max(media[span]) for span in layout.spans]
+    own = _CODES[protection.kind].HEADER.size + PREFIX_BYTES if layout.parity else 0
+    sizes = np.array(media + [own + longest[span] for span in layout.span_of], int)
+    return Plan(
+        protection,
+        len(counts),
+        layout.media_frames,
+        layout.parity,
+        layout.packet_frames,
+        sizes[layout.order],
+        layout.media_at,
+        layout.parity_at,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """What of a plan the numbers of packets decide, whatever their sizes."""
+
+    media_frames: np.ndarray
+    parity: tuple[Parity, ...]
+    spans: tuple[slice, ...]
+    """Media packets of each code."""
+    span_of: tuple[int, ...]
+    """For each parity packet, which of `spans` it covers."""
+    order: np.ndarray
+    packet_frames: np.ndarray
+    media_at: np.ndarray
+    parity_at: np.ndarray
+
+
+@lru_cache(maxsize=256)
+def _layout(kind: str, counts: tuple[int, ...], asked: tuple[float, ...], block: int) -> _Layout:
+    """A search plans many sizes of packets with the same numbers of them."""
+    parity = tuple(_CODES[kind].plan_parity(counts, asked, block)) if asked else ()
+    spans: dict[tuple[int, int, int], int] = {}
+    span_of = tuple(spans.setdefault((p.base, p.covered[-1] + 1, p.stride), len(spans)) for p in parity)
     media_frames = np.repeat(np.arange(len(counts)), counts)
     frames = np.concatenate([media_frames, np.array([p.frame for p in parity], int)])
     # A stable sort by frame puts parity behind the media packets that it leaves with.
     order = np.argsort(frames, kind="stable")
     place = np.empty(len(order), int)
     place[order] = np.arange(len(order))
-    return Plan(
-        protection,
-        len(counts),
+    arrays = media_frames, order, frames[order], place[: len(media_frames)], place[len(media_frames) :]
+    for array in arrays:
+        array.setflags(write=False)  # plans share them
+    media_frames, order, packet_frames, media_at, parity_at = arrays
+    return _Layout(
         media_frames,
-        tuple(parity),
-        frames[order],
-        np.concatenate([media, np.array(parity_sizes, int)])[order],
-        place[: len(media)],
-        place[len(media) :],
+        parity,
+        tuple(slice(*span) for span in spans),
+        span_of,
+        order,
+        packet_frames,
+        media_at,
+        parity_at,
     )
 
 
