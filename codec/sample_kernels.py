@@ -221,7 +221,9 @@ def predict_rows(first, long, vectors, reference, usable, size, n, begin, end, o
                 samples = first if v[i, 2] == 0 else long
                 if i < 3:
                     top = half * (i - 1)
-                    _block(samples, x0, y0 + top, v[i, 0], v[i, 1], chroma, half, n, across, vertical, top, zero)
+                    _block(
+                        samples, x0, y0 + top, v[i, 0], v[i, 1], chroma, half, n, across, vertical, top, zero
+                    )
                 else:
                     left = half * (i - 3)
                     side = own
