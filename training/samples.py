@@ -82,14 +82,15 @@ def encode_piece(piece: Piece, model: Path | str, quality: int, resilience: floa
     packets = []
     for frame in piece.frames:
         parsed = (parser.parse(p) for p in encoder.push(frame))
-        packets.append(tuple(_in_full(p) for p in parsed))
+        packets.append(tuple(in_full(p) for p in parsed))
     planes = tuple(
         torch.from_numpy(np.stack([getattr(f, name) for f in piece.frames])) for name in ("y", "u", "v")
     )
     return Sample(setup, tuple(packets), planes)
 
 
-def _in_full(parsed: PacketSymbols) -> PacketSymbols:
+def in_full(parsed: PacketSymbols) -> PacketSymbols:
+    """The same with the synthesis in full strength."""
     header = replace(parsed.packet.header, strength=FULL)
     return replace(parsed, packet=replace(parsed.packet, header=header))
 
