@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from t4vcodec.eval.compiling import compile_coding, compile_decoding
 from t4vcodec.eval.errors import EvalError
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def run_jobs(jobs: Sequence[Job], done: Done, workers: int, address: str | None 
     from distributed.scheduler import KilledWorker
 
     with _client(workers, address) as client, client.as_current(), _progress(client, done) as topic:
+        if address is None:
+            client.gather([client.submit(half, pure=False) for half in (compile_coding, compile_decoding)])
         chained = len({job.source for job in jobs}) >= len(client.nthreads())
         futures: list[Any] = []
         for number, job in enumerate(jobs):

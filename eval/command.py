@@ -14,7 +14,7 @@ from t4vcodec.eval.candidates import CODES, REDUNDANCIES, Menu
 from t4vcodec.eval.errors import EvalError
 from t4vcodec.eval.hindsight import FIRST_SEED
 from t4vcodec.eval.opponents import check_length, scheme_names
-from t4vcodec.eval.profiles import Effort, Opposition, profile_of
+from t4vcodec.eval.profiles import Opposition, Profile, profile_of
 from t4vcodec.eval.records import SCHEMA, ClipFacts, Record, Results, write_results
 from t4vcodec.eval.run_facts import machine, one_thread, output_folder, versions
 from t4vcodec.eval.scheme import Scheme
@@ -74,9 +74,7 @@ def run_eval(
     losses = chosen.losses if losses is None else losses
     seeds = chosen.seeds if seeds is None else seeds
     points = chosen.points if points is None else points
-    opposition = _opposition(
-        baselines, chosen.effort, chosen.redundancies if redundancies is None else redundancies
-    )
+    opposition = _opposition(baselines, chosen, chosen.redundancies if redundancies is None else redundancies)
     channels = parse_channels(losses)
     if not any(channel.mean_loss == 0 for channel in channels):
         channels.insert(0, parse_channel("0"))
@@ -155,7 +153,9 @@ def _whole(measured: Sequence[JobResult], echo: Callable[[str], None]) -> list[J
     return kept
 
 
-def _opposition(baselines: Sequence[str], effort: Effort, redundancies: Sequence[float]) -> Opposition | None:
+def _opposition(
+    baselines: Sequence[str], profile: Profile, redundancies: Sequence[float]
+) -> Opposition | None:
     """Raises `T4VError` on codecs that are unknown or not in this build, and on redundancies that make no sense."""
     names = tuple(dict.fromkeys(name.strip() for name in baselines))
     if names in ((), (NO_BASELINES,)):
@@ -166,7 +166,7 @@ def _opposition(baselines: Sequence[str], effort: Effort, redundancies: Sequence
     for value in redundancies:
         if not 0 < value <= MAX_REDUNDANCY:
             raise EvalError(f"redundancies lie above 0 and at most at {MAX_REDUNDANCY:g}, got {value:g}")
-    return Opposition(names, effort, tuple(redundancies))
+    return Opposition(names, profile.effort, tuple(redundancies), profile.x264_apart)
 
 
 def _check_lengths(sources: Sequence[str], frames: int) -> None:

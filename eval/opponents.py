@@ -61,10 +61,12 @@ _CONCEALMENT = {
 
 def scheme_names(opposition: Opposition) -> list[str]:
     """All opponents, in order."""
-    names = ["fec-sound-0", f"fec-sound-{LONGEST_DELAY}"]
-    if "x264" in opposition.baselines and len(opposition.baselines) > 1:
-        names += ["fec-sound-x264-0", f"fec-sound-x264-{LONGEST_DELAY}"]
+    names = [_row_name(codec, delay) for codec in opposition.choices for delay in (0, LONGEST_DELAY)]
     return [*names, *FIXED, "capacity", *single_candidates(opposition)]
+
+
+def _row_name(codec: str | None, delay: int) -> str:
+    return f"fec-sound-{delay}" if codec is None else f"fec-sound-{codec}-{delay}"
 
 
 def single_candidates(opposition: Opposition) -> dict[str, Candidate]:
@@ -154,10 +156,11 @@ class Opponents:
         def row(delay: int, codec: str | None) -> Allowed:
             return lambda c: c.delay_frames <= delay and codec in (None, c.settings.codec)
 
-        lists = {f"fec-sound-{delay}": row(delay, None) for delay in (0, LONGEST_DELAY)}
-        if "x264" in self._opposition.baselines and len(self._opposition.baselines) > 1:
-            lists |= {f"fec-sound-x264-{delay}": row(delay, "x264") for delay in (0, LONGEST_DELAY)}
-        return lists
+        return {
+            _row_name(codec, delay): row(delay, codec)
+            for codec in self._opposition.choices
+            for delay in (0, LONGEST_DELAY)
+        }
 
     def _is_known(self, channel: Channel) -> bool:
         return self._hindsight.is_known(channel, self._lists)

@@ -30,10 +30,12 @@ class Profile:
     effort: Effort
     redundancies: tuple[float, ...]
     """At which each baseline is also shown alone, Reed-Solomon over 4 frames."""
+    x264_apart: bool = True
+    """Whether there are rows for which only x264 may be chosen."""
 
 
 PROFILES = {
-    "quick": Profile("0.1,0.3,0.6", (600.0,), 3, Effort(6, 3, 1, 1), (0.5, 1.0, 2.0)),
+    "quick": Profile("0.1,0.3,0.6", (600.0,), 3, Effort(6, 3, 1, 1), (0.5, 1.0, 2.0), False),
     "full": Profile(
         "0,0.1,0.3,0.6,ge:0.3:5", (300.0, 600.0, 1200.0), 8, Effort(12, 6, 3, 6), (0.5, 1.0, 2.0)
     ),
@@ -56,3 +58,11 @@ class Opposition:
     effort: Effort
     redundancies: tuple[float, ...]
     """Of the single configurations."""
+    x264_apart: bool = True
+    """As of `Profile`; without effect where x264 is alone anyway."""
+
+    @property
+    def choices(self) -> tuple[str | None, ...]:
+        """What searches may choose from: None stands for all baselines, a name for that one."""
+        apart = self.x264_apart and "x264" in self.baselines and len(self.baselines) > 1
+        return (None, "x264") if apart else (None,)

@@ -1,6 +1,7 @@
 """The protocol's opponents: our bytes, our fates, all of them."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -141,3 +142,10 @@ def test_profiles():
     assert all(profile_of(name).effort.search_seeds >= 6 for name in ("quick", "full"))
     with pytest.raises(EvalError, match="take quick or full"):
         profile_of("half")
+
+
+def test_rows_of_x264_alone_are_a_matter_of_the_profile():
+    assert "fec-sound-x264-3" in scheme_names(OPPOSITION)
+    fewer = scheme_names(replace(OPPOSITION, x264_apart=False))
+    assert set(scheme_names(OPPOSITION)) - set(fewer) == {"fec-sound-x264-0", "fec-sound-x264-3"}
+    assert profile_of("full").x264_apart
