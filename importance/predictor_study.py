@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +144,13 @@ def study_predictor(
     labels: Path | None = None,
     echo: Callable[[str], None] = lambda line: None,
 ) -> dict[str, tuple[Area, Area]]:
-    """Measures the clips' packets, ranks them, writes `out`. labels: folder that keeps what was measured."""
+    """Measures the clips' packets, ranks them, writes `out`. labels: folder that keeps what was measured.
+
+    Raises `ImportanceError` where two predictors have one name, or nothing was measured.
+    """
+    for name, times in Counter(predictor.name for predictor in predictors).items():
+        if times > 1:
+            raise ImportanceError(f"{times} predictors are called '{name}': give their files different names")
     if settings.clips is not None and settings.clips < len(clips):
         clips = [clips[i] for i in np.linspace(0, len(clips) - 1, settings.clips).round().astype(int)]
     kept = labels if labels is not None else out / "labels"

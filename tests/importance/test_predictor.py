@@ -22,6 +22,7 @@ from t4vcodec.importance.predictor import (
     predictor_names,
     save_predictor,
 )
+from t4vcodec.importance.predictor_study import PredictorSettings, study_predictor
 from t4vcodec.importance.sent_video import SentVideo
 
 
@@ -167,3 +168,9 @@ def test_built_in_ones_load_and_have_a_card(name, video):
     assert predictor.of_video(video).shape == (len(video.frame_of),)
     card = (_packaged() / f"{name}.md").read_text(encoding="utf-8")
     assert re.search(r"train-importance", card)
+
+
+def test_predictors_of_one_name_are_not_mixed(tmp_path):
+    alike = [Predictor("model", ImportanceNetwork()) for _ in range(2)]
+    with pytest.raises(ImportanceError, match="2 predictors are called 'model'"):
+        study_predictor([], None, alike, PredictorSettings(), tmp_path)
