@@ -37,15 +37,18 @@ def run_jobs(jobs: Sequence[Job], done: Done, workers: int, address: str | None 
     from distributed.scheduler import KilledWorker
 
     with _client(workers, address) as client, client.as_current(), _progress(client, done) as topic:
-        if address is None:
-            client.gather([client.submit(half, pure=False) for half in (compile_coding, compile_decoding)])
         chained = len({job.source for job in jobs}) >= len(client.nthreads())
         futures: list[Any] = []
-        for number, job in enumerate(jobs):
-            before = futures[-1] if chained and number and jobs[number - 1].source == job.source else None
-            futures.append(client.submit(_run, job, topic, before, pure=False))
-        names = {future.key: job.source for future, job in zip(futures, jobs)}
+        names: dict[str, str] = {}
         try:
+            if address is None:
+                client.gather(
+                    [client.submit(half, pure=False) for half in (compile_coding, compile_decoding)]
+                )
+            for number, job in enumerate(jobs):
+                before = futures[-1] if chained and number and jobs[number - 1].source == job.source else None
+                futures.append(client.submit(_run, job, topic, before, pure=False))
+                names[futures[-1].key] = job.source
             for future in as_completed(futures):
                 future.result()  # raises here what went wrong there, before the others are waited for
             return client.gather(futures)

@@ -14,7 +14,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from t4vcodec.errors import T4VError
 from t4vcodec.eval.cache import write_atomically
 from t4vcodec.eval.errors import EvalError
 
@@ -61,13 +60,14 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     source, out = map(Path, arguments)
     try:
-        try:
-            text = json.dumps(condensed(json.loads(source.read_text(encoding="utf-8"))), indent=None)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise EvalError(f"{source}: no results of an evaluation: {error}") from None
-        text = text.replace('{"clip"', '\n{"clip"').replace('{"regime"', '\n{"regime"')
+        text = json.dumps(condensed(json.loads(source.read_text(encoding="utf-8"))))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        print(f"{source}: no results of an evaluation: {error}", file=sys.stderr)
+        return 2
+    text = text.replace('{"clip"', '\n{"clip"').replace('{"regime"', '\n{"regime"')
+    try:
         write_atomically(out, lambda file: file.write(text.encode()))
-    except (T4VError, OSError) as error:
+    except EvalError as error:
         print(error, file=sys.stderr)
         return 2
     return 0

@@ -63,7 +63,8 @@ class _Session:
         self.setup = setup
         self.encoder = Encoder(setup, quality=quality, resilience=resilience, threads=1)
         self.decoder = Decoder(setup)
-        self.parser = PayloadParser(setup, load_model(setup.model).tables)
+        self.tables = load_model(setup.model).tables
+        self.parser = PayloadParser(setup, self.tables)
         self.state = DecoderState()
         self.number = -1
 
@@ -98,11 +99,8 @@ class T4VModel(CompressionModel):
         network: bool = True,
     ) -> None:
         super().__init__()
-        self.quality, self.resilience, self.fps = (
-            quality,
-            resilience,
-            Fraction(fps).limit_denominator(100_000),
-        )
+        self.quality, self.resilience = quality, resilience
+        self.fps = Fraction(fps).limit_denominator(100_000)
         start = load_model(model)
         frequencies = torch.from_numpy(start.tables.frequencies).float()
         self.register_buffer("used", frequencies > 0)
@@ -203,12 +201,12 @@ class T4VModel(CompressionModel):
         if self.training:
             # The encoder gives a network that adds nothing no strength; so nothing would ever be learned.
             packets = [in_full(packet) for packet in packets]
-        model = Model(load_model(session.setup.model).tables, self.synthesis)
+        model = Model(session.tables, self.synthesis)
         session.state, picture = step(session.state, packets, session.setup, model)
         return _to_rgb((picture.y, picture.u, picture.v), session.setup), self._likelihoods(session, packets)
 
     def _likelihoods(self, session: _Session, packets: Sequence[PacketSymbols]) -> Likelihoods:
-        tables = load_model(session.setup.model).tables
+        tables = session.tables
         counter = PacketCounter(session.setup, tables)
         for packet in packets:
             counter.add(packet)

@@ -15,6 +15,7 @@ from t4vcodec.network.transports.tcp_receiver import TcpReceiver
 from t4vcodec.network.transports.tcp_window import Cubic, Reno
 from t4vcodec.network.transports.tcp_wire import SegmentHead, read_segment, write_segment
 from t4vcodec.network.transports.wire import WireError
+from transport_runs import Lose
 
 
 def clip(frames, packets=4, size=700, fps=25.0, start=0.0):
@@ -94,17 +95,6 @@ def test_a_lost_segment_is_sent_again_a_round_trip_later():
         assert run.sender.timeouts == 0
         assert run.sender.resent == 1
         assert 0.15 < max(times) < 0.20
-
-
-class Lose:
-    """A session that loses the packets with these numbers."""
-
-    def __init__(self, numbers):
-        self.numbers, self.at = numbers, -1
-
-    def lost(self, send_time):
-        self.at += 1
-        return self.at in self.numbers
 
 
 def test_a_lost_tail_is_probed_not_timed_out():
